@@ -1,0 +1,76 @@
+//! Events become metrics, once they are durable.
+
+use crate::metrics::{Deferral, Delivery, Expiry, Limit, Metrics, Registration, Source};
+use crate::queue::command::Command;
+use crate::queue::decide::Decision;
+use crate::queue::effect::{Effect, Reply};
+use crate::queue::event::{DeliveryFailure, Event, Gone, RefusedBy, Source as HeardFrom};
+
+/// Counts one durable event.
+pub(super) fn count(metrics: &Metrics, event: &Event) {
+    match event {
+        Event::ClientRegistered(event) => {
+            let kind = if event.just_registered { Registration::New } else { Registration::Refresh };
+            metrics.registration(source(event.client.source), kind);
+        }
+        Event::ClientGone(event) => {
+            let told = if event.cause == Gone::Network { Source::ThirdParty } else { Source::Register };
+            metrics.registration(told, Registration::Gone);
+        }
+        Event::MessageDeferred(_) => metrics.deferral(Deferral::Stored),
+        Event::DeferralRefused(event) => refused(metrics, event.by),
+        Event::MessageDelivered(_) => metrics.delivery(Delivery::Delivered),
+        Event::DeliveryFailed(event) => metrics.delivery(failure(event.failure)),
+        Event::MessageDiscarded(_) => metrics.expiry(Expiry::Discarded),
+        Event::StoreAwaited(_) => metrics.expiry(Expiry::Stored),
+        Event::HandlingChosen(_) | Event::DeliveryStarted(_) | Event::DeliveryWithheld(_) => {}
+    }
+}
+
+/// Counts what leaves no event: a request that came again, a registration for which there is no room.
+pub(super) fn count_unstored(metrics: &Metrics, command: &Command, decision: &Decision) {
+    if !decision.events.is_empty() {
+        return;
+    }
+    for effect in &decision.effects {
+        match (command, effect) {
+            (Command::Defer(_), Effect::Reply(Reply::Accepted)) => metrics.deferral(Deferral::Duplicate),
+            (Command::Register(_), Effect::Reply(Reply::Refused { status: 403, .. })) => {
+                metrics.limit_hit(Limit::QueueClients);
+            }
+            _ => {}
+        }
+    }
+}
+
+const fn source(source: HeardFrom) -> Source {
+    match source {
+        HeardFrom::Client => Source::Register,
+        HeardFrom::Network => Source::ThirdParty,
+    }
+}
+
+fn refused(metrics: &Metrics, by: RefusedBy) {
+    match by {
+        RefusedBy::Policy(_) => metrics.deferral(Deferral::RefusedPolicy),
+        RefusedBy::MessagesMax => {
+            metrics.deferral(Deferral::RefusedQuota);
+            metrics.limit_hit(Limit::QueueMessages);
+        }
+        RefusedBy::BytesMax => {
+            metrics.deferral(Deferral::RefusedQuota);
+            metrics.limit_hit(Limit::QueueBytes);
+        }
+    }
+}
+
+const fn failure(failure: DeliveryFailure) -> Delivery {
+    match failure {
+        DeliveryFailure::Status(486 | 600) => Delivery::Busy,
+        DeliveryFailure::Status(404 | 408 | 410 | 430 | 480 | 604) => Delivery::Unreachable,
+        DeliveryFailure::Status(500..=599) => Delivery::ServerError,
+        DeliveryFailure::Status(_) => Delivery::Refused,
+        DeliveryFailure::Timeout => Delivery::Timeout,
+        DeliveryFailure::Transport | DeliveryFailure::Congestion | DeliveryFailure::Interrupted => Delivery::Transport,
+    }
+}

@@ -1,0 +1,135 @@
+//! A running node: every part made, bound and started in order, and stopped in the opposite one.
+
+use super::counters::Counted;
+use crate::actor::{Front, Registry, Scheduler, Shared, Threads};
+use crate::admin::{self, AdminError, Condition, Readiness};
+use crate::config::{Config, Listen};
+use crate::journal::{Journal, JournalError, RocksJournal};
+use crate::metrics::{Metrics, MetricsError};
+use crate::net::{Endpoint, NetError};
+use crate::pf::{Gate, Settings};
+use crate::policy::{self, PolicyError};
+use crate::types::Timestamp;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
+
+/// How long open transactions may go on when the server stops.
+const DRAIN: Duration = Duration::from_secs(5);
+/// How often the journal is asked whether it is well.
+const HEALTH_PERIOD: Duration = Duration::from_secs(1);
+
+/// Why a node cannot start or stop as it should.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    #[error(transparent)]
+    Net(#[from] NetError),
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+    #[error("signals cannot be listened for: {0}")]
+    Signals(std::io::Error),
+}
+
+/// A node that serves.
+pub struct Node {
+    front: Arc<Front>,
+    endpoint: Endpoint,
+    journal: Arc<RocksJournal>,
+    registry: Arc<Registry>,
+    threads: Threads,
+    readiness: Readiness,
+    tasks: Vec<JoinHandle<()>>,
+    admin: admin::Running,
+    /// The SIP sockets, as bound.
+    pub listening: Vec<Listen>,
+    /// The admin socket, as bound.
+    pub admin_address: SocketAddr,
+}
+
+impl Node {
+    /// Opens the journal, loads the policy, binds every socket, and only then serves. On an actix system.
+    ///
+    /// # Errors
+    /// [`AppError`]: what could not be had, why, and what to do.
+    pub fn start(config: &Config) -> Result<Self, AppError> {
+        let metrics = Arc::new(Metrics::new()?);
+        let readiness = Readiness::new();
+        let (admin, admin_address) = admin::start(&config.admin, Arc::clone(&metrics), readiness.clone())?;
+        let counted = Arc::new(Counted(Arc::clone(&metrics)));
+        let journal = Arc::new(RocksJournal::open(&config.journal, counted.clone())?);
+        readiness.set(Condition::Journal, true);
+        let judges = Arc::new(policy::open(&config.policy, counted.clone())?);
+        readiness.set(Condition::Policy, true);
+        let front = Arc::new(Front::default());
+        let (endpoint, bound) = Endpoint::start(&config.sip, journal.secret(), front.clone(), counted)?;
+        let listening: Vec<Listen> = bound.iter().map(|bound| bound.listen).collect();
+        let shared = Arc::new(Shared {
+            journal: journal.clone(),
+            judges,
+            metrics,
+            endpoint: endpoint.clone(),
+            settings: Arc::new(Settings::new(config, &listening)),
+            actors: config.actors.clone(),
+            snapshot_every: config.journal.snapshot_every,
+            clock: Arc::new(wall_clock),
+            permits: Arc::new(Semaphore::new(config.actors.wake_permits)),
+        });
+        let threads = Threads::start(config.actors.threads);
+        let registry = Registry::new(shared, threads.handles());
+        front.open(Arc::clone(&registry), Gate::new(journal.secret(), config.sip.digest_clients_max));
+        let scheduler = tokio::task::spawn_local(Scheduler::new(Arc::clone(&registry)).run());
+        let health = tokio::task::spawn_local(watch(Arc::clone(&journal), readiness.clone()));
+        readiness.set(Condition::Sip, true);
+        let tasks = vec![scheduler, health];
+        Ok(Self { front, endpoint, journal, registry, threads, readiness, tasks, admin, listening, admin_address })
+    }
+
+    /// Who is awake.
+    #[must_use]
+    pub const fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    /// Drains: no new requests, open transactions end, the last commit, then everything closes.
+    pub async fn stop(self) {
+        self.readiness.set(Condition::Staying, false);
+        self.front.close();
+        for task in &self.tasks {
+            task.abort();
+        }
+        self.endpoint.drain(DRAIN).await;
+        self.threads.stop();
+        let journal = Arc::clone(&self.journal);
+        // Closing waits for the disk.
+        if tokio::task::spawn_blocking(move || journal.close()).await.is_err() {
+            tracing::error!("the journal was not closed in order; it will recover when it is opened again");
+        }
+        self.admin.stop().await;
+    }
+}
+
+/// The moment by the system's clock.
+fn wall_clock() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// Readiness follows the journal's health.
+async fn watch(journal: Arc<RocksJournal>, readiness: Readiness) {
+    loop {
+        tokio::time::sleep(HEALTH_PERIOD).await;
+        let health = journal.healthy();
+        if let Err(error) = &health {
+            tracing::error!(%error, "the journal takes no appends");
+        }
+        readiness.set(Condition::Journal, health.is_ok());
+    }
+}

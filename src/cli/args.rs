@@ -1,0 +1,188 @@
+//! The arguments, as typed values; others script against them, so keep them stable.
+
+use crate::config::{Listen, Overrides, peer};
+use crate::types::{Address, MessageId};
+use clap::{Args as ClapArgs, Parser, Subcommand};
+use ipnet::IpNet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Poste restante for RCS: an OMA CPM Participating Function that keeps messages for people whose phones are off.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "restante", version, arg_required_else_help = true)]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Runs the server until SIGTERM or SIGINT
+    Serve(Setup),
+    /// Checks a configuration without opening a port
+    Check(Setup),
+    /// Plays the story of a deferred message over loopback SIP and prints each step
+    Demo,
+    /// Policy components
+    #[command(subcommand)]
+    Policy(Policy),
+    /// Reads what happened from a data directory, also beside a running server
+    #[command(subcommand)]
+    Audit(Audit),
+}
+
+/// The configuration file and the flags that override it.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct Setup {
+    /// Configuration file (TOML); without it the embedded default
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Socket to listen on, udp:HOST:PORT or tcp:HOST:PORT; may be repeated; replaces those of the file
+    #[arg(long, value_name = "TRANSPORT:HOST:PORT")]
+    pub listen: Vec<Listen>,
+    /// SIP domain to serve; may be repeated; added to those of the file
+    #[arg(long, value_name = "DOMAIN")]
+    pub realm: Vec<String>,
+    /// Where pushes go, for every realm
+    #[arg(long, value_name = "SIP-URI")]
+    pub next_hop: Option<String>,
+    /// Address or network of a peer that is believed and never challenged; may be repeated; replaces those of the file
+    #[arg(long, value_name = "CIDR", value_parser = peer)]
+    pub trusted_peer: Vec<IpNet>,
+    /// Data directory
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Socket of the admin API
+    #[arg(long, value_name = "HOST:PORT")]
+    pub admin: Option<SocketAddr>,
+}
+
+/// `restante policy …`
+#[derive(Clone, Debug, Subcommand)]
+pub enum Policy {
+    /// Says whether a component is acceptable, and why not
+    Check {
+        /// The component (a WebAssembly file)
+        file: PathBuf,
+        /// One JSON object instead of text
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `restante audit …`
+#[derive(Clone, Debug, Subcommand)]
+pub enum Audit {
+    /// Prints every event of a user or of one message, in order
+    Timeline(Timeline),
+    /// Recomputes the hash chain of every user's log
+    Verify {
+        /// Data directory
+        #[arg(long, value_name = "DIR", default_value = "./data")]
+        data: PathBuf,
+    },
+}
+
+/// `restante audit timeline …`
+#[derive(Clone, Debug, ClapArgs)]
+pub struct Timeline {
+    #[command(flatten)]
+    pub subject: Subject,
+    /// Data directory
+    #[arg(long, value_name = "DIR", default_value = "./data")]
+    pub data: PathBuf,
+    /// One JSON object per line instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Whose events: exactly one of the two.
+#[derive(Clone, Debug, ClapArgs)]
+#[group(required = true, multiple = false)]
+pub struct Subject {
+    /// The served user, such as sip:alice@ims.test
+    #[arg(long, value_name = "ADDRESS", value_parser = Address::parse)]
+    pub user: Option<Address>,
+    /// The message: its message-URI-ID or the 32 hexadecimal digits of it
+    #[arg(long, value_name = "ID", value_parser = message_id)]
+    pub message: Option<MessageId>,
+}
+
+/// Why a text names no message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this names no message: give 32 hexadecimal digits, or sip:DIGITS@HOST as in the 202")]
+pub struct MessageIdError;
+
+fn message_id(text: &str) -> Result<MessageId, MessageIdError> {
+    let text = text.strip_prefix("sip:").unwrap_or(text);
+    let digits = text.split_once('@').map_or(text, |(digits, _)| digits);
+    MessageId::from_hex(digits).ok_or(MessageIdError)
+}
+
+impl Setup {
+    /// What overrides the file.
+    #[must_use]
+    pub fn overrides(&self) -> Overrides {
+        Overrides {
+            listen: self.listen.clone(),
+            realms: self.realm.clone(),
+            next_hop: self.next_hop.clone(),
+            trusted_peers: self.trusted_peer.clone(),
+            data: self.data.clone(),
+            admin: self.admin,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn parse(line: &str) -> Result<Command, clap::Error> {
+        Args::try_parse_from(std::iter::once("restante").chain(line.split_whitespace())).map(|args| args.command)
+    }
+
+    #[test]
+    fn the_arguments_are_well_formed() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_acceptance_line_is_understood() {
+        let line = "serve --listen udp:127.0.0.1:5080 --listen tcp:[::1]:5080 --realm ims.test \
+                    --next-hop sip:127.0.0.1:5090 --trusted-peer 127.0.0.0/8 --trusted-peer ::1 --data /tmp/x \
+                    --admin 127.0.0.1:0";
+        let Command::Serve(setup) = parse(line).unwrap() else { panic!("not serve") };
+        let overrides = setup.overrides();
+        assert_eq!(overrides.listen.len(), 2);
+        assert_eq!(overrides.realms, ["ims.test"]);
+        assert_eq!(overrides.next_hop.as_deref(), Some("sip:127.0.0.1:5090"));
+        assert_eq!(overrides.trusted_peers[1].to_string(), "::1/128");
+        assert_eq!(overrides.admin, Some("127.0.0.1:0".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_wrong_socket_or_peer_is_told_with_the_right_form() {
+        let error = parse("serve --listen 127.0.0.1:5060").unwrap_err().to_string();
+        assert!(error.contains("write udp:HOST:PORT or tcp:HOST:PORT"), "{error}");
+        let error = parse("serve --trusted-peer scscf.example").unwrap_err().to_string();
+        assert!(error.contains("write an IP address, or a network"), "{error}");
+    }
+
+    #[test]
+    fn a_timeline_is_of_a_user_or_of_a_message() {
+        let id = "ab".repeat(16);
+        for line in [format!("audit timeline --message {id}"), format!("audit timeline --message sip:{id}@pf.test")] {
+            let Command::Audit(Audit::Timeline(timeline)) = parse(&line).unwrap() else { panic!("not a timeline") };
+            assert_eq!(timeline.subject.message, Some(MessageId([0xab; 16])));
+            assert!(timeline.subject.user.is_none());
+        }
+        assert!(parse("audit timeline --user tel:+12025550200 --json").is_ok());
+        assert!(parse("audit timeline").is_err());
+        assert!(parse(&format!("audit timeline --user sip:a@b.test --message {id}")).is_err());
+        assert!(parse("audit timeline --message abc").is_err());
+        assert!(parse("audit timeline --user alice").is_err());
+    }
+}

@@ -1,0 +1,101 @@
+//! `restante check`: is this configuration good, and what would the server do with it?
+
+use super::args::Setup;
+use super::{CliError, load, out};
+use crate::config::{Config, Realm};
+use std::path::Path;
+
+pub(super) fn run(setup: &Setup) -> Result<(), CliError> {
+    let config = load(setup.config.as_deref(), &setup.overrides())?;
+    if let Some(file) = &config.policy.component {
+        component(file, config.policy.component_bytes_max as u64)?;
+    }
+    summary(&config).iter().for_each(out::result);
+    notes(&config).iter().for_each(out::message);
+    Ok(())
+}
+
+/// Only that it is there and not too long: `restante policy check` looks inside.
+fn component(file: &Path, max: u64) -> Result<(), CliError> {
+    let length = std::fs::metadata(file).map_err(|cause| CliError::Read { file: file.to_owned(), cause })?.len();
+    if length > max {
+        return Err(CliError::ComponentTooLong { file: file.to_owned(), length, max });
+    }
+    Ok(())
+}
+
+/// What the server would do, one line each. User names and passwords are not shown.
+fn summary(config: &Config) -> Vec<String> {
+    let mut lines = vec!["the configuration is good".to_owned()];
+    let mut line = |name: &str, value: String| lines.push(format!("{name:<14} {value}"));
+    line("listens on", join(&config.sip.listen));
+    line("host", config.host());
+    for (name, realm) in &config.realms {
+        line("realm", format!("{name}: {}", of_realm(realm)));
+    }
+    line(
+        "trusted peers",
+        if config.sip.trusted_peers.is_empty() { "none".into() } else { join(&config.sip.trusted_peers) },
+    );
+    line("data", config.journal.directory.display().to_string());
+    let embedded = || "the embedded standard policy".to_owned();
+    line("policy", config.policy.component.as_ref().map_or_else(embedded, |file| file.display().to_string()));
+    line("admin", format!("http://{}", config.admin.listen));
+    lines
+}
+
+fn of_realm(realm: &Realm) -> String {
+    let digest = if realm.digest { format!("digest, {} users", realm.users.len()) } else { "no digest".to_owned() };
+    let next_hop = realm.next_hop.as_deref().map_or_else(String::new, |next_hop| format!(", next hop {next_hop}"));
+    format!("{digest}{next_hop}, messages kept {} s at most", realm.expiry_max_secs)
+}
+
+/// What is allowed, but may not be meant.
+fn notes(config: &Config) -> Vec<String> {
+    let untrusting = config.sip.trusted_peers.is_empty();
+    let mut notes = Vec::new();
+    for (name, realm) in &config.realms {
+        if !realm.digest {
+            notes.push(format!(
+                "note: realm {name} has no digest: whoever reaches a socket can register as anyone in it"
+            ));
+        } else if realm.users.is_empty() && untrusting {
+            notes.push(format!(
+                "note: nobody can register in realm {name}: it has no users and there are no trusted peers"
+            ));
+        }
+    }
+    notes
+}
+
+fn join<T: ToString>(values: &[T]) -> String {
+    values.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_tells_what_the_server_would_do_and_no_secrets() {
+        let text = summary(&Config::default()).join("\n");
+        for part in
+            ["udp:127.0.0.1:5060, tcp:127.0.0.1:5060", "restante.test: digest, 2 users", "./data", "127.0.0.1:8080"]
+        {
+            assert!(text.contains(part), "{part} is missing from\n{text}");
+        }
+        assert!(!text.contains("alice"), "{text}");
+        assert!(notes(&Config::default()).is_empty());
+    }
+
+    #[test]
+    fn an_open_or_closed_realm_is_remarked_on() {
+        let realms = [("open.test", false), ("closed.test", true)]
+            .map(|(name, digest)| (name.to_owned(), Realm { digest, ..Realm::default() }))
+            .into();
+        let config = Config { realms, ..Config::default() };
+        let notes = notes(&config);
+        assert!(notes.iter().any(|note| note.contains("open.test has no digest")), "{notes:?}");
+        assert!(notes.iter().any(|note| note.contains("nobody can register in realm closed.test")), "{notes:?}");
+    }
+}

@@ -1,0 +1,51 @@
+//! The command line: restante serve | check | demo | policy | audit.
+
+pub mod args;
+mod audit;
+mod check;
+mod demo;
+mod exit;
+mod load;
+pub mod out;
+mod policy;
+mod serve;
+
+pub use exit::{CliError, Exit};
+pub use load::load;
+
+use args::{Args, Command};
+use clap::Parser as _;
+use std::process::ExitCode;
+
+/// Parses the arguments, does what they say, and tells how it went: results on stdout, all else on stderr.
+pub fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return usage(&error),
+    };
+    match run(args) {
+        Ok(()) => Exit::Ok.into(),
+        Err(error) => {
+            out::message(format_args!("restante: {error}"));
+            error.exit().into()
+        }
+    }
+}
+
+fn run(args: Args) -> Result<(), CliError> {
+    match args.command {
+        Command::Serve(setup) => serve::run(&load(setup.config.as_deref(), &setup.overrides())?),
+        Command::Check(setup) => check::run(&setup),
+        Command::Demo => demo::run(),
+        Command::Policy(args::Policy::Check { file, json }) => policy::check(&file, json),
+        Command::Audit(args::Audit::Timeline(timeline)) => audit::timeline(&timeline),
+        Command::Audit(args::Audit::Verify { data }) => audit::verify(&data),
+    }
+}
+
+/// What clap has to say: help and version are results, the rest is a usage error.
+fn usage(error: &clap::Error) -> ExitCode {
+    // If stdout and stderr are both gone there is nobody to tell.
+    let _ = error.print();
+    if error.use_stderr() { Exit::Usage.into() } else { Exit::Ok.into() }
+}

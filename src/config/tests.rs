@@ -1,0 +1,292 @@
+//! A file says what it means or is refused with every problem, its place and what to do.
+
+use super::*;
+use std::collections::BTreeSet;
+
+const SAMPLE: &str = include_str!("../../ops/restante.toml");
+
+fn read(text: &str) -> Result<Config, ConfigError> {
+    Config::read(Some(Source { name: "restante.toml", text }), &Overrides::default())
+}
+
+/// A file with a realm, so that only what is tested can be wrong.
+fn with_realm(text: &str) -> String {
+    format!("{text}\n[realms.\"ims.test\"]\n")
+}
+
+fn problems(text: &str) -> Vec<String> {
+    read(text).unwrap_err().problems.iter().map(ToString::to_string).collect()
+}
+
+/// The sample with its defaults switched on: `#key = …` becomes `key = …`; also the `##` keys if `all`.
+fn uncommented(all: bool) -> String {
+    let line = |line: &'static str| match (line.strip_prefix("##"), line.strip_prefix('#')) {
+        (Some(key), _) if all => key,
+        (None, Some(key)) if key.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => key,
+        _ => "",
+    };
+    SAMPLE.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_sample_file_says_the_defaults() {
+    assert_eq!(read(&uncommented(false)).unwrap(), Config::default());
+}
+
+#[test]
+fn the_sample_file_as_it_is_lacks_only_a_realm() {
+    let problems = problems(SAMPLE);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].starts_with("restante.toml: realms: no realm to serve"), "{problems:?}");
+}
+
+/// Serde tells the keys it knows when it meets one that it does not: so the sample can be held against the structs.
+#[test]
+fn the_sample_file_has_every_key_with_a_comment_of_its_own() {
+    let text = uncommented(true);
+    read(&text).unwrap();
+    let mut section = String::new();
+    let mut there = BTreeSet::new();
+    let mut before = "";
+    for (line, raw) in text.lines().zip(SAMPLE.lines()) {
+        if line.starts_with('[') {
+            section = line.trim_matches(['[', ']']).to_owned();
+        } else if let Some((key, _)) = line.split_once(" = ") {
+            assert!(before.starts_with("# ") && before.len() > 20, "{key} has no comment above it");
+            there.insert(format!("{section}.{key}"));
+        }
+        before = raw;
+    }
+    for section in ["sip", "realms.\"restante.test\"", "queue", "journal", "policy", "actors", "admin", "log"] {
+        let shape = problems(&format!("[{section}]\nno-such-key = 1\n[realms.x]")).remove(0);
+        let (_, known) = shape.split_once("expected ").unwrap();
+        for key in known.split('`').skip(1).step_by(2) {
+            assert!(there.remove(&format!("{section}.{key}")), "{section}.{key} is missing from ops/restante.toml");
+        }
+    }
+    assert!(there.is_empty(), "unknown keys in ops/restante.toml: {there:?}");
+}
+
+#[test]
+fn without_a_file_there_is_a_demo_realm_on_loopback_sockets() {
+    let config = Config::read(None, &Overrides::default()).unwrap();
+    assert_eq!(config, Config::default());
+    assert!(config.sip.listen.iter().all(|listen| listen.address.ip().is_loopback()));
+    assert_eq!(config.realms[DEMO_REALM].users.len(), 2);
+    assert!(config.realms[DEMO_REALM].digest);
+}
+
+#[test]
+fn the_demo_users_are_refused_where_others_can_reach_them() {
+    let overrides = Overrides { listen: vec!["udp:0.0.0.0:5060".parse().unwrap()], ..Overrides::default() };
+    let error = Config::read(None, &overrides).unwrap_err().to_string();
+    assert!(error.contains("--listen: sip.listen: the demo users have passwords that everybody knows"), "{error}");
+    let overrides = Overrides { realms: vec!["ims.test".into()], ..overrides };
+    assert_eq!(Config::read(None, &overrides).unwrap().realms.keys().collect::<Vec<_>>(), ["ims.test"]);
+}
+
+#[test]
+fn unknown_keys_and_wrong_types_are_all_told_with_line_and_column() {
+    let text =
+        "[sip]\nheader-bytes-max = \"much\"\nlissen = []\n\n[queues]\nmessages-max = 1\n[queue]\n  bytes-max = -1\n";
+    let found = problems(&with_realm(text));
+    for expected in [
+        "restante.toml:2:20: sip.header-bytes-max: invalid type: string \"much\", expected usize",
+        "restante.toml:3:1: sip.lissen: unknown field `lissen`, expected one of `listen`",
+        "restante.toml:5:2: queues: unknown field `queues`",
+        "restante.toml:8:15: queue.bytes-max: invalid value: integer `-1`, expected u64",
+    ] {
+        assert!(found.iter().any(|problem| problem.starts_with(expected)), "{expected} is missing from {found:#?}");
+    }
+    assert_eq!(found.len(), 4, "{found:#?}");
+}
+
+#[test]
+fn broken_toml_is_told_with_its_line() {
+    let found = problems("[sip]\nlisten = [\"udp:127.0.0.1:5060\"\n[realms.\"ims.test\"]\n");
+    assert!(
+        found.iter().any(|problem| problem.starts_with("restante.toml:") && problem.contains("no TOML")),
+        "{found:?}"
+    );
+    assert!(!found.iter().any(|problem| problem.contains("unknown field")), "{found:?}");
+}
+
+#[test]
+fn values_out_of_range_are_all_told_with_their_lines_and_the_range() {
+    let text = "[queue]\nmessages-max = 0\nbackoff-min-secs = 7200\n[realms.\"ims.test\"]\nexpiry-max-secs = 2592001\n";
+    let found = problems(text);
+    assert_eq!(
+        found,
+        [
+            "restante.toml:5:1: realms.\"ims.test\".expiry-max-secs: 2592001 is out of range: give 1 to 2592000 seconds",
+            "restante.toml:2:1: queue.messages-max: 0 is out of range: give 1 to 1000000 messages",
+            "restante.toml:3:1: queue.backoff-min-secs: the first pause is longer than the longest: lower it, or raise \
+             queue.backoff-max-secs",
+        ]
+    );
+}
+
+#[test]
+fn values_that_do_not_fit_together_are_refused() {
+    for (text, key) in [
+        ("[sip]\nbody-bytes-max = 2000000\nconnection-backlog-max = 65536", "sip.connection-backlog-max"),
+        ("[queue]\nbytes-max = 1000", "queue.bytes-max"),
+        ("[journal]\nappends-waiting-max = 10", "journal.batch-max"),
+        ("[journal]\nwrite-buffer-bytes = 536870912", "journal.disk-free-min"),
+        ("[actors]\nawake-max = 10", "actors.wake-permits"),
+        ("[admin]\nlisten = \"127.0.0.1:5060\"", "admin.listen"),
+        ("[policy]\nmemory-bytes-max = 4294967296\ninstances-max = 1000", "policy.instances-max"),
+    ] {
+        let found = problems(&with_realm(text));
+        assert!(found.len() == 1 && found[0].contains(key), "{text}: {found:?}");
+    }
+    let found = problems("[realms.\"ims.test\"]\nregistration-min-secs = 100\nregistration-max-secs = 50");
+    assert!(found[0].contains("restante.toml:2:1: realms.\"ims.test\".registration-min-secs"), "{found:?}");
+}
+
+#[test]
+fn sockets_and_peers_are_read_and_never_twice() {
+    let text = "[sip]\nlisten = [\"udp:[::1]:5060\", \"udp:127.0.0.1:0\", \"udp:127.0.0.1:0\"]\n\
+                trusted-peers = [\"10.1.2.3/8\", \"192.0.2.7\", \"2001:db8::/32\"]";
+    let config = read(&with_realm(text)).unwrap();
+    let peers: Vec<String> = config.sip.trusted_peers.iter().map(ToString::to_string).collect();
+    assert_eq!(peers, ["10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32"]);
+    let found = problems(&with_realm("[sip]\nlisten = [\n  \"udp:127.0.0.1:5060\",\n  \"udp:127.0.0.1:5060\",\n]"));
+    assert!(found[0].starts_with("restante.toml:4:"), "{found:?}");
+    assert!(found[0].contains("'udp:127.0.0.1:5060' is there twice"), "{found:?}");
+    let found = problems(&with_realm("[sip]\nlisten = [\"tls:127.0.0.1:5061\"]\ntrusted-peers = [\"scscf\"]"));
+    assert!(
+        found.iter().any(|text| text.contains("restante.toml:2") && text.contains("is no listening socket")),
+        "{found:?}"
+    );
+    assert!(found.iter().any(|text| text.contains("restante.toml:3") && text.contains("is no peer")), "{found:?}");
+}
+
+#[test]
+fn realms_are_host_names_in_any_case() {
+    let config = read("[realms.\"IMS.Test\"]\ndigest = false").unwrap();
+    assert!(!config.realms["ims.test"].digest);
+    assert!(problems("[realms.\"IMS.test\"]\n[realms.\"ims.test\"]")[0].contains("is there twice"));
+    for bad in ["ims test", "-ims.test", "ims..test", "", "sip:ims.test"] {
+        let found = problems(&format!("[realms.\"{bad}\"]"));
+        assert!(found[0].contains("a host name, such as"), "{bad}: {found:?}");
+    }
+}
+
+#[test]
+fn next_hops_are_sip_uris() {
+    let next_hop = |uri: &str| read(&format!("[realms.x]\nnext-hop = {uri:?}"));
+    for good in [
+        "sip:127.0.0.1:5090",
+        "sip:scscf.ims.test",
+        "SIP:orig@scscf.ims.test:5060;lr;transport=TCP",
+        "sip:[2001:db8::1]:5060",
+        "sip:[::1]",
+    ] {
+        assert!(next_hop(good).is_ok(), "{good}");
+    }
+    for bad in [
+        "127.0.0.1:5090",
+        "sips:scscf.ims.test",
+        "sip:",
+        "sip:x:0",
+        "sip:x:port",
+        "sip:[::1",
+        "sip:a b",
+        "sip:x;transport=sctp",
+        "tel:+12025550200",
+    ] {
+        assert!(next_hop(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn flags_override_the_file_and_are_blamed_for_what_they_say() {
+    let overrides = Overrides {
+        listen: vec!["tcp:127.0.0.1:5080".parse().unwrap()],
+        realms: vec!["Second.test".into()],
+        next_hop: Some("sip:127.0.0.1:5090".into()),
+        trusted_peers: vec!["127.0.0.0/8".parse().unwrap()],
+        data: Some("/tmp/restante".into()),
+        admin: Some("127.0.0.1:0".parse().unwrap()),
+    };
+    let text = "[sip]\nlisten = [\"udp:127.0.0.1:5060\"]\n[realms.\"first.test\"]\nexpiry-max-secs = 60";
+    let source = Source { name: "f", text };
+    let config = Config::read(Some(source), &overrides).unwrap();
+    assert_eq!(config.sip.listen, overrides.listen);
+    assert_eq!(config.realms.keys().collect::<Vec<_>>(), ["first.test", "second.test"]);
+    assert_eq!(config.realms["first.test"].expiry_max_secs, 60);
+    assert!(config.realms.values().all(|realm| realm.next_hop == overrides.next_hop));
+    assert_eq!(config.journal.directory, std::path::Path::new("/tmp/restante"));
+
+    let overrides = Overrides { realms: vec!["no good".into()], next_hop: Some("x".into()), ..Overrides::default() };
+    let error = Config::read(Some(source), &overrides).unwrap_err().to_string();
+    assert!(error.contains("--realm: realms.\"no good\": 'no good' will not do"), "{error}");
+    assert!(error.contains("--next-hop: realms.\"first.test\".next-hop: 'x' will not do"), "{error}");
+}
+
+#[test]
+fn the_host_is_never_an_address_that_says_nothing() {
+    let host = |text: &str| read(&with_realm(text)).unwrap().host();
+    assert_eq!(host(""), "127.0.0.1");
+    assert_eq!(host("[sip]\nhost = \"pf.ims.test\""), "pf.ims.test");
+    assert_eq!(host("[sip]\nlisten = [\"udp:0.0.0.0:5060\", \"udp:[::1]:5060\"]"), "[::1]");
+    assert_eq!(host("[sip]\nlisten = [\"udp:0.0.0.0:5060\"]"), "ims.test");
+}
+
+#[test]
+fn passwords_are_never_printed() {
+    assert!(!format!("{:?}", Config::default()).contains("alice-demo"));
+    let found = problems("[realms.x]\nusers = { alice = 123456 }");
+    assert_eq!(found, ["restante.toml:2:19: realms.x.users.alice: a password must be a text in quotes"]);
+}
+
+/// The range of a number, as its fault tells it; nothing for what is no number.
+fn range_of(section: &str, key: &str) -> String {
+    for value in ["9007199254740993", "4294967295"] {
+        let text = format!("[{section}]\n{key} = {value}");
+        let faults = read(&text).unwrap_err().problems.into_iter().map(|problem| problem.fault);
+        let range = faults.into_iter().find_map(|fault| match fault {
+            Fault::Range { min, max, unit, .. } => Some(format!("{min} to {max} {unit}")),
+            _ => None,
+        });
+        if let Some(range) = range {
+            return range;
+        }
+    }
+    "—".to_owned()
+}
+
+/// One row for each key of the sample: key, default, range, and the comment above it.
+fn reference() -> Vec<String> {
+    let (mut rows, mut section, mut comment) = (Vec::new(), "", Vec::new());
+    for line in SAMPLE.lines() {
+        if let Some(name) = line.strip_prefix("#[") {
+            section = name.trim_end_matches(']');
+            comment.clear();
+        } else if let Some((key, value)) = line.strip_prefix('#').and_then(|line| line.split_once(" = "))
+            && !key.starts_with(' ')
+        {
+            let default = match (key.strip_prefix('#'), key) {
+                (Some(_), _) => "unset".to_owned(),
+                (None, "users") => "none".to_owned(),
+                _ => format!("`{value}`"),
+            };
+            let key = key.trim_start_matches('#');
+            let shown = section.replace(DEMO_REALM, "DOMAIN");
+            let range = range_of(section, key);
+            rows.push(format!("| `{shown}.{key}` | {default} | {range} | {} |", comment.join(" ")));
+            comment.clear();
+        } else if let Some(text) = line.strip_prefix("# ") {
+            comment.push(text);
+        }
+    }
+    rows
+}
+
+#[test]
+fn the_operators_page_has_every_key_with_its_default_and_range() {
+    let page = include_str!("../../docs/operators.md");
+    let missing: Vec<String> = reference().into_iter().filter(|row| !page.contains(row.as_str())).collect();
+    assert!(missing.is_empty(), "docs/operators.md lacks these rows:\n{}", missing.join("\n"));
+}

@@ -1,0 +1,5 @@
+//! The program; everything it does is in the library.
+
+fn main() -> std::process::ExitCode {
+    restante::cli::main()
+}

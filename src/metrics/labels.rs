@@ -1,0 +1,307 @@
+//! Every label value there is, as enums: nothing that comes from outside can become one.
+
+/// What a label is made of: a name and a fixed list of values.
+pub trait Label: Copy + 'static {
+    /// The label's name.
+    const NAME: &'static str;
+    /// Every value, in the order of [`Label::index`].
+    const ALL: &'static [Self];
+    /// Position in [`Label::ALL`].
+    fn index(self) -> usize;
+    /// The value as Prometheus shows it.
+    fn value(self) -> &'static str;
+}
+
+macro_rules! label {
+    ($(#[$doc:meta])* $name:ident = $label:literal { $($(#[$vdoc:meta])* $variant:ident = $value:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$vdoc])* $variant,)+ }
+
+        impl Label for $name {
+            const NAME: &'static str = $label;
+            const ALL: &'static [Self] = &[$(Self::$variant),+];
+            fn index(self) -> usize {
+                self as usize
+            }
+            fn value(self) -> &'static str {
+                match self { $(Self::$variant => $value,)+ }
+            }
+        }
+    };
+}
+
+label! {
+    /// How we heard of a registration.
+    Source = "source" {
+        /// The client's own REGISTER.
+        Register = "register",
+        /// An S-CSCF's third-party REGISTER (WX-3).
+        ThirdParty = "third-party",
+    }
+}
+label! {
+    /// What a registration meant.
+    Registration = "kind" {
+        New = "new",
+        Refresh = "refresh",
+        /// Expired, withdrawn or ended by the network.
+        Gone = "gone",
+    }
+}
+label! {
+    /// What became of a message that was to be deferred.
+    Deferral = "outcome" {
+        Stored = "stored",
+        RefusedPolicy = "refused-policy",
+        RefusedQuota = "refused-quota",
+        /// The same request again: the same answer, nothing stored.
+        Duplicate = "duplicate",
+    }
+}
+label! {
+    /// How a delivery attempt ended.
+    Delivery = "outcome" {
+        /// 2xx: the message leaves the queue.
+        Delivered = "delivered",
+        /// 486, 600: kept.
+        Busy = "busy",
+        /// 404, 408, 410, 480 and the like: kept.
+        Unreachable = "unreachable",
+        /// Any other final refusal by the client or the network.
+        Refused = "refused",
+        /// 5xx: the network is in trouble; kept.
+        ServerError = "server-error",
+        /// No final answer in time.
+        Timeout = "timeout",
+        /// The request could not be sent.
+        Transport = "transport",
+    }
+}
+label! {
+    /// What became of an expired message (EXP-2).
+    Expiry = "disposal" {
+        Discarded = "discarded",
+        Stored = "stored",
+        Interworked = "interworked",
+    }
+}
+label! {
+    /// A policy decision.
+    Hook = "hook" {
+        Admission = "admission",
+        Delivery = "delivery",
+        Expiry = "expiry",
+        Handling = "handling",
+        Notification = "notification",
+    }
+}
+label! {
+    /// Who gave a verdict; all but the first two are failures of the component that cost one verdict.
+    Policy = "outcome" {
+        Component = "component",
+        /// No component rules this decision.
+        Native = "native",
+        Trap = "trap",
+        Timeout = "timeout",
+        Memory = "memory",
+        Refused = "refused",
+        Nonsense = "nonsense",
+        Unavailable = "unavailable",
+    }
+}
+label! {
+    /// Who sent a SIP message.
+    Direction = "direction" {
+        /// To us.
+        Received = "received",
+        /// By us.
+        Sent = "sent",
+    }
+}
+label! {
+    /// A SIP request method.
+    Method = "method" {
+        Ack = "ACK",
+        Bye = "BYE",
+        Cancel = "CANCEL",
+        Invite = "INVITE",
+        Message = "MESSAGE",
+        Notify = "NOTIFY",
+        Options = "OPTIONS",
+        Register = "REGISTER",
+        Subscribe = "SUBSCRIBE",
+        Other = "other",
+    }
+}
+label! {
+    /// The method a response belongs to.
+    Answered = "method" {
+        Invite = "INVITE",
+        Message = "MESSAGE",
+        Options = "OPTIONS",
+        Register = "REGISTER",
+        Other = "other",
+    }
+}
+label! {
+    /// A response's status; the rare ones by class.
+    Status = "status" {
+        S100 = "100",
+        S200 = "200",
+        S202 = "202",
+        S400 = "400",
+        S401 = "401",
+        S403 = "403",
+        S404 = "404",
+        S405 = "405",
+        S408 = "408",
+        S413 = "413",
+        S415 = "415",
+        S480 = "480",
+        S481 = "481",
+        S483 = "483",
+        S486 = "486",
+        S500 = "500",
+        S503 = "503",
+        S513 = "513",
+        Other1xx = "1xx",
+        Other2xx = "2xx",
+        Other3xx = "3xx",
+        Other4xx = "4xx",
+        Other5xx = "5xx",
+        Other6xx = "6xx",
+    }
+}
+label! {
+    /// Why something was dropped without an answer.
+    Drop = "cause" {
+        /// No SIP, and nobody to tell.
+        Garbage = "garbage",
+        /// An empty or CRLF-only datagram (RFC 5626).
+        KeepAlive = "keep-alive",
+        /// A response that belongs to no request of ours.
+        UnmatchedResponse = "unmatched-response",
+        /// An ACK that belongs to nothing.
+        Ack = "ack",
+        /// An answer of ours that came when its transaction was gone.
+        LateAnswer = "late-answer",
+        /// A request whose sender gave up before we answered.
+        Unanswered = "unanswered",
+        /// The socket or connection took no more octets.
+        SendFailed = "send-failed",
+    }
+}
+label! {
+    /// Why a new request was answered 503 by the SIP server itself.
+    Refusal = "cause" {
+        /// What is behind it has no room; the limit that was reached is counted with its own key.
+        Overload = "overload",
+        /// The server is stopping.
+        Draining = "draining",
+    }
+}
+label! {
+    /// What went wrong in the journal.
+    JournalFailure = "cause" {
+        /// Another writer was there first.
+        Conflict = "conflict",
+        /// The store refused a write.
+        Write = "write",
+    }
+}
+label! {
+    /// The side of a SIP transaction.
+    Side = "side" {
+        Server = "server",
+        Client = "client",
+    }
+}
+label! {
+    /// A limit of the configuration, by its key; `internal.` ones are fixed in the program.
+    Limit = "limit" {
+        HeaderBytes = "sip.header-bytes-max",
+        HeaderLines = "sip.header-lines-max",
+        BodyBytes = "sip.body-bytes-max",
+        ServerTransactions = "sip.server-transactions-max",
+        ClientTransactions = "sip.client-transactions-max",
+        Connections = "sip.connections-max",
+        ConnectionBacklog = "sip.connection-backlog-max",
+        QueueMessages = "queue.messages-max",
+        QueueBytes = "queue.bytes-max",
+        QueueClients = "queue.clients-max",
+        QueueQuestions = "queue.questions-max",
+        AppendsWaiting = "journal.appends-waiting-max",
+        /// Octets of all waiting appends.
+        WriteBuffer = "journal.write-buffer-bytes",
+        DiskFree = "journal.disk-free-min",
+        PolicyCall = "policy.call-ms-max",
+        PolicyMemory = "policy.memory-bytes-max",
+        PolicyStack = "policy.stack-bytes-max",
+        PolicyInstances = "policy.instances-max",
+        AwakeUsers = "actors.awake-max",
+        Mailbox = "actors.mailbox-max",
+        WakePermits = "actors.wake-permits",
+        AdminConnections = "admin.connections-max",
+        /// Host names waiting to be resolved.
+        Lookups = "internal.lookups",
+        /// Commands waiting for the SIP thread.
+        Inbox = "internal.inbox",
+    }
+}
+
+impl Method {
+    /// Of a method token; case matters (RFC 3261 section 7.1).
+    #[must_use]
+    pub fn of(token: &str) -> Self {
+        match Self::ALL.iter().find(|method| method.value() == token) {
+            Some(method) => *method,
+            None => Self::Other,
+        }
+    }
+}
+
+impl From<Method> for Answered {
+    fn from(method: Method) -> Self {
+        match method {
+            Method::Invite => Self::Invite,
+            Method::Message => Self::Message,
+            Method::Options => Self::Options,
+            Method::Register => Self::Register,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl Status {
+    /// Of a status code; what is no status counts as a 6xx.
+    #[must_use]
+    pub const fn of(code: u16) -> Self {
+        match code {
+            100 => Self::S100,
+            200 => Self::S200,
+            202 => Self::S202,
+            400 => Self::S400,
+            401 => Self::S401,
+            403 => Self::S403,
+            404 => Self::S404,
+            405 => Self::S405,
+            408 => Self::S408,
+            413 => Self::S413,
+            415 => Self::S415,
+            480 => Self::S480,
+            481 => Self::S481,
+            483 => Self::S483,
+            486 => Self::S486,
+            500 => Self::S500,
+            503 => Self::S503,
+            513 => Self::S513,
+            101..=199 => Self::Other1xx,
+            201..=299 => Self::Other2xx,
+            300..=399 => Self::Other3xx,
+            402..=499 => Self::Other4xx,
+            501..=599 => Self::Other5xx,
+            _ => Self::Other6xx,
+        }
+    }
+}

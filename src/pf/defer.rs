@@ -1,0 +1,119 @@
+//! Defer CPM Messages (8.3.2.3), Pager Mode: a MESSAGE becomes a `Defer` command with exactly what DEF-1 stores.
+
+use super::challenge::Gate;
+use super::receive::{Receipt, Verb, origin, served};
+use super::reply::{self, ReplyContext};
+use super::{Settings, trust};
+use crate::cpim;
+use crate::queue::command::{Command, Defer};
+use crate::queue::event::{Envelope, Imdn, KeptHeader, KeptName};
+use crate::queue::question::Mode;
+use crate::sip::{self, Header, NameAddr, Request, Response, Uri};
+use crate::types::{Address, AddressError, Octets, Timestamp};
+
+/// Parts of a body that are looked at for the CPIM headers.
+const PARTS_MAX: usize = 16;
+
+/// DEF-0: a MESSAGE for a served user.
+///
+/// # Errors
+/// The response that refuses it.
+pub(super) fn receive(settings: &Settings, gate: &Gate, receipt: Receipt) -> Result<Verb, Response> {
+    let request = receipt.request;
+    let trusted = trust::is_trusted(settings, receipt.peer.ip());
+    let (user, realm) = served(settings, request, &recipient(settings, request, trusted)?)?;
+    let identities = trust::identities(settings, gate, receipt)?;
+    readable(settings, request)?;
+    let defer = Defer {
+        envelope: envelope(request, &identities, receipt.received_at),
+        origin: origin(request),
+        received_at: receipt.received_at,
+    };
+    let context = ReplyContext::message(request, defer.origin, trusted, &realm.name);
+    let body = Some(request.body.clone());
+    Ok(Verb { user, realm, command: Command::Defer(Box::new(defer)), body, context })
+}
+
+/// The served user: P-Served-User from the trust domain (RFC 5502), else the Request-URI. On the originating side
+/// (`sescase=orig`) that header names the sender, for whom nothing is deferred.
+fn recipient(settings: &Settings, request: &Request, trusted: bool) -> Result<String, Response> {
+    let served = request.headers.get("P-Served-User").filter(|_| trusted);
+    let served = served.and_then(|value| NameAddr::parse(value).ok());
+    let is_sender = |served: &NameAddr| served.param("sescase").is_some_and(|case| case.eq_ignore_ascii_case("orig"));
+    if let Some(served) = served.filter(|served| !is_sender(served)) {
+        return Ok(served.uri);
+    }
+    // RFC 3261 section 8.2.2.1.
+    if Address::parse(&request.uri) == Err(AddressError::Scheme) {
+        return Err(reply::plain(settings, request, 416));
+    }
+    Ok(request.uri.clone())
+}
+
+/// A body must say what it is; one whose coding we would not store (DEF-1 lists no Content-Encoding) is refused rather
+/// than spoilt.
+fn readable(settings: &Settings, request: &Request) -> Result<(), Response> {
+    let coding = request.headers.get("Content-Encoding").map(str::trim);
+    if coding.is_some_and(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity")) {
+        let mut response = reply::plain(settings, request, 415);
+        response.headers.push("Accept-Encoding", "identity");
+        return Err(response);
+    }
+    if !request.body.is_empty() && request.headers.raw("Content-Type").is_none() {
+        return Err(reply::because(settings, request, 400, "Missing Content-Type"));
+    }
+    Ok(())
+}
+
+/// DEF-1a to DEF-1c. Headers that are not listed are not stored (DEF-1n), charging ones above all.
+fn envelope(request: &Request, identities: &[String], received_at: Timestamp) -> Envelope {
+    let anonymous = trust::wants_anonymity(request);
+    let mut headers: Vec<KeptHeader> = request.headers.iter().filter_map(kept).collect();
+    if !anonymous {
+        let asserted = |identity: &String| KeptHeader {
+            name: KeptName::PAssertedIdentity,
+            value: Octets::from(identity.as_str()),
+        };
+        headers.extend(identities.iter().map(asserted));
+    }
+    if !headers.iter().any(|header| header.name == KeptName::Date) {
+        headers.push(KeptHeader { name: KeptName::Date, value: Octets::from(received_at.sip_date().as_str()) });
+    }
+    Envelope {
+        mode: Mode::Pager,
+        request_uri: request.uri.clone(),
+        headers,
+        size: request.body.len() as u64,
+        imdn: imdn(request),
+        expires_asked_secs: request.expires().map(u64::from),
+        anonymous,
+        return_address: identities.first().map(|identity| bare_uri(identity)),
+    }
+}
+
+/// The listed headers as they came; the identity is not taken from here but from whom we believe.
+fn kept(header: &Header) -> Option<KeptHeader> {
+    let name = KeptName::ALL.into_iter().find(|name| header.name.eq_ignore_ascii_case(name.wire()))?;
+    (name != KeptName::PAssertedIdentity).then(|| KeptHeader { name, value: Octets::from(&header.value[..]) })
+}
+
+fn bare_uri(identity: &str) -> String {
+    let uri = NameAddr::parse(identity).map_or_else(|_| identity.to_owned(), |address| address.uri);
+    Uri::parse(&uri).map_or(uri, |uri| uri.to_string())
+}
+
+/// DEF-1b. Only CPIM has them: the body itself, or a part of it beside the recipient list (DEF-1a-vii).
+fn imdn(request: &Request) -> Option<Imdn> {
+    let parts = sip::parts(request.headers.get("Content-Type")?, &request.body, PARTS_MAX).ok()?;
+    let cpim = parts.into_iter().find(|part| part.media_type() == "message/cpim")?;
+    let cpim = cpim::read(&cpim.body)?;
+    Some(Imdn {
+        message_id: cpim.message_id,
+        date_time: cpim.date_time,
+        dispositions: cpim.dispositions,
+        from: cpim.from,
+        to: cpim.to,
+        original_to: cpim.original_to,
+        record_routes: cpim.record_routes,
+    })
+}

@@ -1,0 +1,130 @@
+//! What a request asks of us: an answer, a command for a user's queue, or to be passed on.
+
+use super::challenge::Gate;
+use super::reply::{self, ReplyContext};
+use super::{RealmSettings, Settings, defer, forward, register, trust};
+use crate::config::Transport;
+use crate::net::Target;
+use crate::queue::command::Command;
+use crate::sip::{Method, Request, Response};
+use crate::types::{Address, OriginKey, SeedSecret, Timestamp};
+use bytes::Bytes;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Methods we serve, for `Allow`.
+pub(super) const SERVED: [Method; 3] = [Method::Message, Method::Options, Method::Register];
+
+/// A request as it came in.
+#[derive(Clone, Copy)]
+pub struct Receipt<'a> {
+    pub request: &'a Request,
+    pub peer: SocketAddr,
+    pub transport: Transport,
+    pub received_at: Timestamp,
+}
+
+/// What is to be done with it.
+pub enum Received {
+    Answer(Response),
+    Command(Box<Verb>),
+    /// Our own delivery came back by the filter criteria: on to its next Route entry (spec 1.3, "Loop trap").
+    Forward {
+        request: Request,
+        target: Target,
+    },
+    /// Nothing can be answered (ACK).
+    Nothing,
+}
+
+/// A command for a served user's queue, with what its answer needs.
+pub struct Verb {
+    pub user: Address,
+    pub realm: Arc<RealmSettings>,
+    pub command: Command,
+    /// The body of a message to be deferred.
+    pub body: Option<Bytes>,
+    pub context: ReplyContext,
+}
+
+/// Requests are full of personal data, so only their outline is shown.
+impl fmt::Debug for Received {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answer(response) => write!(f, "Answer({})", response.status),
+            Self::Command(verb) => f.debug_tuple("Command").field(verb).finish(),
+            Self::Forward { request, .. } => write!(f, "Forward({})", request.method),
+            Self::Nothing => f.write_str("Nothing"),
+        }
+    }
+}
+
+/// The user is shown by their key.
+impl fmt::Debug for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (user, body) = (&self.user, self.body.as_ref().map(Bytes::len));
+        let mut shown = f.debug_struct("Verb");
+        shown.field("user", user).field("command", &self.command).field("body", &body).finish_non_exhaustive()
+    }
+}
+
+/// Dispatches by method, after the checks that hold for all (RFC 3261 section 8.2).
+#[must_use]
+pub fn receive(settings: &Settings, gate: &Gate, secret: SeedSecret, receipt: Receipt) -> Received {
+    let request = receipt.request;
+    if request.method == Method::Ack {
+        return Received::Nothing;
+    }
+    if request.method == Method::Message && secret.made(request.call_id().unwrap_or_default()) {
+        let trusted = trust::is_trusted(settings, receipt.peer.ip());
+        return forward::on(settings, request, trusted);
+    }
+    let outcome = match request.method {
+        Method::Message => inspect(settings, request).and_then(|()| defer::receive(settings, gate, receipt)),
+        Method::Register => inspect(settings, request).and_then(|()| register::receive(settings, gate, receipt)),
+        Method::Options => inspect(settings, request).and_then(|()| Err(reply::options(settings, request))),
+        Method::Cancel => Err(reply::plain(settings, request, 481)),
+        _ => Err(reply::not_allowed(settings, request)),
+    };
+    outcome.map_or_else(Received::Answer, |verb| Received::Command(Box::new(verb)))
+}
+
+/// RFC 3261 section 8.2.2.3: an extension that we do not know may not be required of us. Max-Forwards is no affair of an
+/// endpoint: at 0 the request has still come to where it goes (RFC 4475 section 3.3.11).
+fn inspect(settings: &Settings, request: &Request) -> Result<(), Response> {
+    let required = request.headers.all("Require").flat_map(|line| line.split(',')).map(str::trim);
+    let supported = |tag: &str| reply::SUPPORTED.iter().any(|known| known.eq_ignore_ascii_case(tag));
+    let unknown: Vec<&str> = required.filter(|tag| !tag.is_empty() && !supported(tag)).collect();
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let mut response = reply::plain(settings, request, 420);
+    response.headers.push("Unsupported", unknown.join(", "));
+    Err(response)
+}
+
+/// The user a terminating request is for (spec 4.2, P-Served-User), and their realm.
+///
+/// # Errors
+/// 404 if no realm of ours serves the address (also if it is no address at all).
+pub(super) fn served(
+    settings: &Settings,
+    request: &Request,
+    address: &str,
+) -> Result<(Address, Arc<RealmSettings>), Response> {
+    let not_found = || reply::plain(settings, request, 404);
+    let address = Address::parse(address).map_err(|_| not_found())?;
+    if address.host().is_empty() {
+        let realm = settings.home().ok_or_else(not_found)?;
+        return Ok((address.in_realm(&realm.name), Arc::clone(realm)));
+    }
+    let realm = settings.realm(address.host()).ok_or_else(not_found)?;
+    Ok((address, Arc::clone(realm)))
+}
+
+/// What makes a request recognisable when it comes again.
+pub(super) fn origin(request: &Request) -> OriginKey {
+    let cseq = request.headers.get("CSeq").unwrap_or_default();
+    OriginKey::of(request.call_id().unwrap_or_default(), &request.from_tag().unwrap_or_default(), cseq)
+}

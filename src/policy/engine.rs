@@ -1,0 +1,134 @@
+//! The WebAssembly side of the policy host: the only module that names wasmtime.
+
+mod binding;
+mod bindings;
+mod convert;
+mod examine;
+mod limits;
+mod lines;
+mod pool;
+mod seat;
+mod ticker;
+mod watch;
+
+pub use binding::Binding;
+pub use examine::Component;
+pub use seat::Failed;
+
+use self::limits::{CORE_INSTANCES_MAX, MEMORIES_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX};
+use self::seat::{CallLimits, State};
+use self::ticker::Ticker;
+use super::{Counters, PolicyError};
+use crate::config;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use wasmtime::component::Linker;
+use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
+
+/// Instances beyond `policy.instances-max` that components under examination may use.
+const TRIALS: u32 = 4;
+
+/// Octets of an instance's memory that stay mapped when it is thrown away, to be cleared by hand: cheaper than asking
+/// the kernel.
+const KEEP_RESIDENT_BYTES: usize = 128 << 10;
+
+/// A page of WebAssembly memory, octets.
+const PAGE: usize = 64 << 10;
+
+/// The engine with its limits and its clock; clones share it.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    engine: wasmtime::Engine,
+    linker: Linker<State>,
+    limits: config::Policy,
+    /// Instances that exist.
+    alive: AtomicU32,
+    counters: Arc<dyn Counters>,
+    _ticker: Ticker,
+}
+
+impl Engine {
+    /// An engine with these limits.
+    ///
+    /// # Errors
+    /// [`PolicyError::Engine`] if the machine cannot give what the limits allow; [`PolicyError::Ticker`].
+    pub fn new(limits: &config::Policy, counters: Arc<dyn Counters>) -> Result<Self, PolicyError> {
+        let failed = |error: wasmtime::Error| PolicyError::Engine { detail: format!("{error:#}") };
+        let engine = wasmtime::Engine::new(&engine_config(limits)).map_err(failed)?;
+        let linker = seat::linker(&engine).map_err(failed)?;
+        let ticker = Ticker::start(engine.clone()).map_err(PolicyError::Ticker)?;
+        let alive = AtomicU32::new(0);
+        Ok(Self(Arc::new(Inner { engine, linker, limits: limits.clone(), alive, counters, _ticker: ticker })))
+    }
+
+    /// Native code, as `wasmtime compile` makes it: what must be refused.
+    #[cfg(test)]
+    pub(in crate::policy) fn precompiled(&self, component: &[u8]) -> Vec<u8> {
+        self.0.engine.precompile_component(component).unwrap()
+    }
+
+    fn call_limits(&self) -> CallLimits {
+        CallLimits {
+            time: Duration::from_millis(self.0.limits.call_ms_max),
+            memory_bytes: self.0.limits.memory_bytes_max,
+        }
+    }
+}
+
+/// Settings that are the same for all: a verdict must not depend on the machine, and nothing here may grow unseen.
+fn engine_config(limits: &config::Policy) -> Config {
+    let instances = limits.instances_max.saturating_add(TRIALS);
+    let memory = limits.memory_bytes_max.next_multiple_of(PAGE).max(PAGE);
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(instances)
+        .total_core_instances(instances.saturating_mul(CORE_INSTANCES_MAX))
+        .total_memories(instances.saturating_mul(MEMORIES_MAX))
+        .total_tables(instances.saturating_mul(TABLES_MAX))
+        .max_core_instances_per_component(CORE_INSTANCES_MAX)
+        .max_memories_per_component(MEMORIES_MAX)
+        .max_tables_per_component(TABLES_MAX)
+        .max_memory_size(memory)
+        .table_elements(TABLE_ELEMENTS_MAX)
+        .linear_memory_keep_resident(KEEP_RESIDENT_BYTES);
+    let mut config = Config::new();
+    config
+        .wasm_component_model(true)
+        .cranelift_opt_level(OptLevel::Speed)
+        // The same bits on every machine: NaNs in one form, no operation whose result the processor may choose.
+        .cranelift_nan_canonicalization(true)
+        .wasm_relaxed_simd(false)
+        .wasm_memory64(false)
+        .epoch_interruption(true)
+        .max_wasm_stack(limits.stack_bytes_max)
+        // Slots as large as an instance may grow, and no larger: wasmtime's own 4 GiB a slot breaks under `ulimit -v`.
+        .memory_reservation(memory as u64)
+        .memory_guard_size(PAGE as u64)
+        .memory_may_move(false)
+        .memory_init_cow(true)
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    config
+}
+
+/// The right to have one instance more.
+pub struct Permit(Engine);
+
+impl Permit {
+    fn acquire(engine: &Engine) -> Option<Self> {
+        let inner = &engine.0;
+        let more = |alive: u32| (alive < inner.limits.instances_max).then_some(alive + 1);
+        let before = inner.alive.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok()?;
+        inner.counters.instances(before + 1);
+        Some(Self(engine.clone()))
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let inner = &self.0.0;
+        let before = inner.alive.fetch_sub(1, Ordering::AcqRel);
+        inner.counters.instances(before.saturating_sub(1));
+    }
+}

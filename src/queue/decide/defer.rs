@@ -1,0 +1,88 @@
+//! Defer CPM Messages (8.3.2.3): what is taken, until when, and how it will be handled.
+
+use super::{Arrived, Env, Step, context, message_view, ruling_on};
+use crate::queue::command::Defer;
+use crate::queue::effect::{Effect, Reply};
+use crate::queue::event::{DeferralRefused, Event, HandlingChosen, MessageDeferred, RefusedBy};
+use crate::queue::question::{Admission, Question, Ruling, Verdict};
+use crate::queue::state::{Entry, Queue};
+use crate::types::Timestamp;
+use std::time::Duration;
+
+/// DEF-0 … DEF-5. The same request again gets the same answer and changes nothing.
+pub(super) fn decide(queue: &Queue, defer: &Defer, ruling: Option<&Ruling<Verdict>>, env: &Env) -> Step {
+    if queue.knows_origin(&defer.origin, env.now) {
+        return Step::effect(Effect::Reply(Reply::Accepted));
+    }
+    if let Some(by) = over_quota(queue, defer, env) {
+        return refuse(defer, by, 480, "Queue Full".to_owned(), Some(env.rules.retry_after_secs));
+    }
+    let Some(admission) = ruling_on!(ruling, Admission) else {
+        return Step::Ask(question(queue, defer, env));
+    };
+    match &admission.verdict {
+        Admission::Refuse { status, reason } => {
+            refuse(defer, RefusedBy::Policy(admission.judge), *status, reason.clone(), None)
+        }
+        Admission::Accept { expiry_max_secs } => {
+            let expires_at = expires_at(defer, (*expiry_max_secs).min(env.rules.expiry_max_secs));
+            accept(defer, admission, expires_at, env)
+        }
+    }
+}
+
+fn over_quota(queue: &Queue, defer: &Defer, env: &Env) -> Option<RefusedBy> {
+    if queue.depth() >= env.rules.messages_max {
+        return Some(RefusedBy::MessagesMax);
+    }
+    let bytes = queue.bytes().saturating_add(defer.envelope.size);
+    (bytes > env.rules.bytes_max).then_some(RefusedBy::BytesMax)
+}
+
+/// DEF-5a-i: what the sender asked for if it is below the maximum; DEF-5a-ii: else the maximum. Counted from the receipt
+/// of the request (I-28), never from its Date.
+fn expires_at(defer: &Defer, max_secs: u64) -> Timestamp {
+    let secs = defer.envelope.expires_asked_secs.map_or(max_secs, |asked| asked.min(max_secs));
+    defer.received_at.after(Duration::from_secs(secs))
+}
+
+fn question(queue: &Queue, defer: &Defer, env: &Env) -> Question {
+    let arrived = Arrived {
+        id: env.ids.message(),
+        received_at: defer.received_at,
+        expires_at: expires_at(defer, env.rules.expiry_max_secs),
+    };
+    Question::Admission { context: context(queue, env), message: arrived.view(&defer.envelope) }
+}
+
+fn accept(defer: &Defer, admission: Ruling<Admission>, expires_at: Timestamp, env: &Env) -> Step {
+    let deferred = MessageDeferred {
+        id: env.ids.message(),
+        envelope: defer.envelope.clone(),
+        origin: defer.origin,
+        received_at: defer.received_at,
+        expires_at,
+        admission,
+    };
+    Step::Done(super::Decision {
+        events: vec![Event::MessageDeferred(Box::new(deferred))],
+        effects: vec![Effect::Reply(Reply::Accepted)],
+    })
+}
+
+fn refuse(defer: &Defer, by: RefusedBy, status: u16, reason: String, retry_after_secs: Option<u32>) -> Step {
+    let refused =
+        DeferralRefused { origin: defer.origin, size: defer.envelope.size, status, reason: reason.clone(), by };
+    Step::Done(super::Decision {
+        events: vec![Event::DeferralRefused(refused)],
+        effects: vec![Effect::Reply(Reply::Refused { status, reason, retry_after_secs })],
+    })
+}
+
+/// DEF-6: push or manage.
+pub(super) fn handling(queue: &Queue, entry: &Entry, ruling: Option<&Ruling<Verdict>>, env: &Env) -> Step {
+    match ruling_on!(ruling, Handling) {
+        Some(ruling) => Step::event(Event::HandlingChosen(HandlingChosen { message: entry.id, ruling })),
+        None => Step::Ask(Question::Handling { context: context(queue, env), message: message_view(entry) }),
+    }
+}

@@ -1,0 +1,417 @@
+//! What has happened to a user's queue: the only thing that is stored, and all that state is made from.
+//!
+//! Every kind has a fixed number ([`Kind`]); `schema.rs` has the stored shapes. Events say what was decided, not why it
+//! could be decided: replay reads them and computes nothing.
+
+use super::question::{Admission, Delivery, Disposal, Handling, Judge, Mode, Ruling};
+use crate::config::Transport;
+use crate::types::{ClientId, MessageId, Octets, OriginKey, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::net::SocketAddr;
+
+/// Something that happened. Past tense, complete in itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    ClientRegistered(ClientRegistered),
+    ClientGone(ClientGone),
+    MessageDeferred(Box<MessageDeferred>),
+    DeferralRefused(DeferralRefused),
+    HandlingChosen(HandlingChosen),
+    DeliveryStarted(DeliveryStarted),
+    DeliveryWithheld(DeliveryWithheld),
+    MessageDelivered(MessageDelivered),
+    DeliveryFailed(DeliveryFailed),
+    MessageDiscarded(MessageDiscarded),
+    StoreAwaited(StoreAwaited),
+}
+
+/// The number of an event kind in the journal. Numbers are never reused; the gaps are kept for the kinds that design.md
+/// names and later issues bring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u16)]
+pub enum Kind {
+    ClientRegistered = 1,
+    ClientGone = 2,
+    MessageDeferred = 10,
+    DeferralRefused = 11,
+    HandlingChosen = 12,
+    DeliveryStarted = 20,
+    DeliveryWithheld = 21,
+    MessageDelivered = 22,
+    DeliveryFailed = 23,
+    MessageDiscarded = 30,
+    StoreAwaited = 31,
+}
+
+/// A client registered or refreshed its registration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientRegistered {
+    pub client: Client,
+    /// `true` at the edge that starts a push (PUSH-W2); `false` for a refresh.
+    pub just_registered: bool,
+}
+
+/// A registered CPM client and the way to it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Client {
+    pub id: ClientId,
+    /// `+sip.instance` without its quotes, if the client has one.
+    pub instance: Option<String>,
+    /// The Contact URI; of the S-CSCF if it did not tell which client registered.
+    pub contact: String,
+    /// Feature tags (ICSI), unescaped.
+    pub tags: Vec<String>,
+    pub source: Source,
+    /// Path or S-CSCF URIs, in the order of the Route header of a push.
+    pub route: Vec<String>,
+    /// The connection or address the registration came from, if pushes may go there.
+    pub flow: Option<Flow>,
+    /// Call-ID and CSeq of the client's own REGISTER, to put repeated ones in order (RFC 3261 section 10.3); the Call-ID
+    /// is empty if an S-CSCF did not show it.
+    pub call_id: String,
+    pub cseq: u32,
+    pub registered_at: Timestamp,
+    pub expires_at: Timestamp,
+}
+
+impl Client {
+    /// Whether it stands for all clients of a user whom an S-CSCF told to be registered without telling which one is: it
+    /// has no REGISTER of its own, so no Call-ID.
+    #[must_use]
+    pub fn is_nameless(&self) -> bool {
+        self.source == Source::Network && self.instance.is_none() && self.call_id.is_empty()
+    }
+}
+
+/// How we know of a registration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Source {
+    /// The client's own REGISTER.
+    Client,
+    /// A third-party REGISTER of an S-CSCF.
+    Network,
+}
+
+/// Where a registration came from, as seen on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flow {
+    pub reliable: bool,
+    pub peer: SocketAddr,
+}
+
+impl Flow {
+    /// The transport of this flow.
+    #[must_use]
+    pub const fn transport(&self) -> Transport {
+        if self.reliable { Transport::Tcp } else { Transport::Udp }
+    }
+}
+
+/// A client is no longer registered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientGone {
+    pub client: ClientId,
+    pub cause: Gone,
+}
+
+/// Why a client is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Gone {
+    /// Its registration ran out, by our own timer.
+    Expired,
+    /// It said so (Expires 0).
+    Explicit,
+    /// The S-CSCF said so.
+    Network,
+}
+
+/// A message was accepted into the queue (DEF-1 … DEF-5).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageDeferred {
+    pub id: MessageId,
+    pub envelope: Envelope,
+    pub origin: OriginKey,
+    /// The instant the request's last octet was received (I-28).
+    pub received_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub admission: Ruling<Admission>,
+}
+
+/// What DEF-1a to DEF-1c want stored, the body apart: it is kept octet for octet under the message's id.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope {
+    pub mode: Mode,
+    /// The Request-URI of the start-line (DEF-1a); also the CPM Address a push is sent to (SNDP-3).
+    pub request_uri: String,
+    /// The stored headers, in the order received, with their own octets.
+    pub headers: Vec<KeptHeader>,
+    /// Octets of the body (DEF-1a-viii).
+    pub size: u64,
+    /// What IMDN needs of the CPIM headers (DEF-1b).
+    pub imdn: Option<Imdn>,
+    /// `Expires` as asked for, seconds.
+    pub expires_asked_secs: Option<u64>,
+    /// The sender asked for anonymity (RFC 3323, RFC 3325).
+    pub anonymous: bool,
+    /// Where disposition notifications go (I-18): never shown, never exported. An authenticated sender's address.
+    pub return_address: Option<String>,
+}
+
+/// One stored header.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptHeader {
+    pub name: KeptName,
+    pub value: Octets,
+}
+
+/// The headers that are stored (DEF-1a-i … 1a-xi) and no others (DEF-1n). Stored by position: append only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum KeptName {
+    From,
+    To,
+    PAssertedIdentity,
+    Subject,
+    Date,
+    AcceptContact,
+    ContentType,
+    ConversationId,
+    ContributionId,
+    InReplyToContributionId,
+    ReferredBy,
+}
+
+impl KeptName {
+    /// All of them, in the order of the standard.
+    pub const ALL: [Self; 11] = [
+        Self::From,
+        Self::To,
+        Self::PAssertedIdentity,
+        Self::Subject,
+        Self::Date,
+        Self::AcceptContact,
+        Self::ContentType,
+        Self::ConversationId,
+        Self::ContributionId,
+        Self::InReplyToContributionId,
+        Self::ReferredBy,
+    ];
+
+    /// The header's name on the wire.
+    #[must_use]
+    pub const fn wire(self) -> &'static str {
+        match self {
+            Self::From => "From",
+            Self::To => "To",
+            Self::PAssertedIdentity => "P-Asserted-Identity",
+            Self::Subject => "Subject",
+            Self::Date => "Date",
+            Self::AcceptContact => "Accept-Contact",
+            Self::ContentType => "Content-Type",
+            Self::ConversationId => "Conversation-ID",
+            Self::ContributionId => "Contribution-ID",
+            Self::InReplyToContributionId => "InReplyTo-Contribution-ID",
+            Self::ReferredBy => "Referred-By",
+        }
+    }
+}
+
+impl Envelope {
+    /// The values of one stored header.
+    pub fn all(&self, name: KeptName) -> impl Iterator<Item = &Octets> {
+        self.headers.iter().filter(move |header| header.name == name).map(|header| &header.value)
+    }
+
+    /// The first value of one stored header, as text.
+    #[must_use]
+    pub fn text(&self, name: KeptName) -> Option<String> {
+        self.all(name).next().map(|value| value.text().into_owned())
+    }
+}
+
+/// The CPIM headers relevant for IMDN (RFC 5438), with the namespace prefix resolved.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Imdn {
+    pub message_id: Option<String>,
+    /// The original's `DateTime`.
+    pub date_time: Option<String>,
+    /// `Disposition-Notification`, item by item.
+    pub dispositions: Vec<String>,
+    pub from: Option<String>,
+    pub to: Option<String>,
+    pub original_to: Option<String>,
+    pub record_routes: Vec<String>,
+}
+
+/// A message was not taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeferralRefused {
+    pub origin: OriginKey,
+    pub size: u64,
+    /// The SIP answer.
+    pub status: u16,
+    pub reason: String,
+    pub by: RefusedBy,
+}
+
+/// Who refused a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RefusedBy {
+    Policy(Judge),
+    /// `queue.messages-max`
+    MessagesMax,
+    /// `queue.bytes-max`
+    BytesMax,
+}
+
+/// Push or manage was chosen (DEF-6).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandlingChosen {
+    pub message: MessageId,
+    pub ruling: Ruling<Handling>,
+}
+
+/// A delivery attempt begins. What follows on the wire carries these names, also when it is repeated after a crash.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryStarted {
+    pub message: MessageId,
+    pub client: ClientId,
+    pub transaction: Transaction,
+    pub judge: Judge,
+}
+
+/// The names of a SIP transaction of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transaction {
+    /// Without the host part, which is `sip.host` at the time.
+    pub call_id: String,
+    pub cseq: u32,
+    pub branch: String,
+    pub from_tag: String,
+}
+
+impl Transaction {
+    /// The first transaction of the call of this name.
+    #[must_use]
+    pub fn named(call: &str) -> Self {
+        Self {
+            call_id: call.to_owned(),
+            cseq: 1,
+            branch: format!("z9hG4bK{call}"),
+            from_tag: call.chars().take(16).collect(),
+        }
+    }
+}
+
+/// The policy does not want this message at this client now (PUSH-1a-i): it stays in the queue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryWithheld {
+    pub message: MessageId,
+    pub client: ClientId,
+    pub ruling: Ruling<Delivery>,
+}
+
+/// A client took the message, which leaves the queue with this same event (SNDP-OK).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageDelivered {
+    pub message: MessageId,
+    pub client: ClientId,
+    /// The 2xx status (I-14).
+    pub status: u16,
+}
+
+/// An attempt failed; the message stays in the queue (SNDP-ERR-2).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryFailed {
+    pub message: MessageId,
+    pub client: ClientId,
+    pub failure: DeliveryFailure,
+    pub retry: Retry,
+}
+
+/// How an attempt failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DeliveryFailure {
+    /// A final response of 300 to 699.
+    Status(u16),
+    /// No final response in 64·T1: unknown rather than failed.
+    Timeout,
+    /// The request could not be sent.
+    Transport,
+    /// We had too many transactions open.
+    Congestion,
+    /// We were not there to hear the answer.
+    Interrupted,
+}
+
+/// When it is tried again (spec 4.1, "Retry").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Retry {
+    /// At once: it says nothing about client or message.
+    AtOnce,
+    /// The client may be asked again at this moment, for any message.
+    ClientAt(Timestamp),
+    /// The client gets nothing before it registers anew.
+    ClientWhenRegistered,
+    /// This message goes to this client only after it registers anew.
+    PairWhenRegistered,
+    /// This message goes nowhere before somebody registers anew.
+    MessageWhenRegistered,
+    /// This message may go to this client again at this moment; others may go at once.
+    PairAt(Timestamp),
+}
+
+/// The message was discarded at its expiry (EXP-2a-i).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MessageDiscarded {
+    pub message: MessageId,
+    pub ruling: Ruling<Disposal>,
+}
+
+/// The message has expired and shall be stored (EXP-2b): it is delivered no more and waits for the message store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreAwaited {
+    pub message: MessageId,
+    pub ruling: Ruling<Disposal>,
+}
+
+impl Event {
+    /// Its number in the journal.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        match self {
+            Self::ClientRegistered(_) => Kind::ClientRegistered,
+            Self::ClientGone(_) => Kind::ClientGone,
+            Self::MessageDeferred(_) => Kind::MessageDeferred,
+            Self::DeferralRefused(_) => Kind::DeferralRefused,
+            Self::HandlingChosen(_) => Kind::HandlingChosen,
+            Self::DeliveryStarted(_) => Kind::DeliveryStarted,
+            Self::DeliveryWithheld(_) => Kind::DeliveryWithheld,
+            Self::MessageDelivered(_) => Kind::MessageDelivered,
+            Self::DeliveryFailed(_) => Kind::DeliveryFailed,
+            Self::MessageDiscarded(_) => Kind::MessageDiscarded,
+            Self::StoreAwaited(_) => Kind::StoreAwaited,
+        }
+    }
+
+    /// The message it is about, if it is about one.
+    #[must_use]
+    pub fn message(&self) -> Option<MessageId> {
+        match self {
+            Self::ClientRegistered(_) | Self::ClientGone(_) | Self::DeferralRefused(_) => None,
+            Self::MessageDeferred(event) => Some(event.id),
+            Self::HandlingChosen(event) => Some(event.message),
+            Self::DeliveryStarted(event) => Some(event.message),
+            Self::DeliveryWithheld(event) => Some(event.message),
+            Self::MessageDelivered(event) => Some(event.message),
+            Self::DeliveryFailed(event) => Some(event.message),
+            Self::MessageDiscarded(event) => Some(event.message),
+            Self::StoreAwaited(event) => Some(event.message),
+        }
+    }
+
+    /// Whether the message leaves the queue with this event, for good.
+    #[must_use]
+    pub const fn is_end(&self) -> bool {
+        matches!(self, Self::MessageDelivered(_) | Self::MessageDiscarded(_))
+    }
+}

@@ -1,0 +1,17 @@
+//! The heart: one user's deferred queue as a value; commands in, events stored, effects out.
+
+pub mod command;
+pub mod decide;
+pub mod effect;
+pub mod event;
+mod outline;
+pub mod question;
+pub mod run;
+pub mod schema;
+pub mod standard;
+mod state;
+
+pub use state::{Arrival, Attempt, Bar, Entry, ORIGIN_MEMORY, ORIGINS_MAX, Pause, Queue, Reach, Registered};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,23 @@
+//! Black-box tests: the `restante` binary, seen only through its command line, its sockets and its data directory.
+//!
+//! Requests come from a small user agent of the tests' own (`ua`) and from SIPp (`sipp`, scenarios in `tests/sipp`).
+// Helpers of tests are no test functions to clippy, and a test may fail loudly.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
+
+mod answers;
+mod commands;
+mod crash;
+mod drain;
+mod expiry;
+mod identity;
+mod phone;
+mod push;
+mod register;
+mod repeats;
+mod scenarios;
+mod server;
+mod sipp;
+mod stored;
+mod transport;
+mod ua;
+mod wire;
