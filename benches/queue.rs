@@ -7,6 +7,7 @@
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use restante::config;
+use restante::formats::Profile;
 use restante::queue::command::{Binding, Command, Defer, DeliveryEnded, Outcome, Register};
 use restante::queue::decide::{Env, Rules};
 use restante::queue::effect::Effect;
@@ -26,7 +27,7 @@ fn bob() -> Address {
 
 fn rules() -> Rules {
     let queue = config::Queue { messages_max: 100_000, ..config::Queue::default() };
-    Rules::new(&queue, "ims.example.net", &config::Realm::default())
+    Rules::new(&queue, &config::Errands::default(), "ims.example.net", &config::Realm::default())
 }
 
 fn seed(n: u64) -> [u8; 16] {
@@ -90,7 +91,8 @@ fn ask(question: &Question) -> Ruling<Verdict> {
 
 fn perform(queue: &mut Queue, command: &Command, n: u64, rules: &Rules) -> Run {
     let ids = IdSource::new(seed(n), SeedSecret([1; 16]));
-    run(queue, command, &Env { now: NOW, ids: &ids, rules }, ask)
+    let profile = Profile::default();
+    run(queue, command, &Env { now: NOW, ids: &ids, rules, profile: &profile }, ask)
 }
 
 /// A queue with so many messages and every record that made it.
@@ -108,7 +110,7 @@ fn queued(messages: u64, rules: &Rules) -> (Queue, Vec<Record>) {
 fn success(run: &Run) -> Command {
     let send = run.decision.effects.iter().find_map(|effect| match effect {
         Effect::Send(send) => Some(send),
-        Effect::Reply(_) => None,
+        Effect::Reply(_) | Effect::Perform(_) => None,
     });
     let send = send.expect("a delivery in flight");
     Command::DeliveryEnded(DeliveryEnded {

@@ -9,10 +9,14 @@ pub mod metrics;
 pub mod types;
 // Floor 1
 pub mod cpim;
+pub mod formats;
 pub mod sip;
 // Floor 2
+#[cfg(test)]
+mod fuzzing;
 pub mod queue;
 // Floor 3
+pub mod gateway;
 pub mod journal;
 pub mod net;
 pub mod policy;

@@ -23,6 +23,22 @@ fn a_good_configuration_is_exit_code_0_with_a_summary_on_stdout() {
 }
 
 #[test]
+fn the_worked_configurations_of_the_operators_page_are_accepted() {
+    let page = include_str!("../docs/operators.md");
+    let (_, page) = page.split_once("\n## Worked configurations\n").unwrap();
+    let (page, _) = page.split_once("\n## ").unwrap();
+    let files: Vec<&str> = page.split("```toml\n").skip(1).map(|rest| rest.split_once("```").unwrap().0).collect();
+    assert_eq!(files.len(), 5);
+    let folder = tempfile::tempdir().unwrap();
+    for (index, text) in files.into_iter().enumerate() {
+        let file = folder.path().join(format!("{index}.toml"));
+        std::fs::write(&file, text).unwrap();
+        let output = restante(&format!("check --config {}", file.display()));
+        assert_eq!(output.status.code(), Some(0), "{text}\n{output:?}");
+    }
+}
+
+#[test]
 fn a_wrong_configuration_is_exit_code_64_with_every_problem_on_stderr() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("wrong.toml");
@@ -52,4 +68,44 @@ fn a_file_that_cannot_be_read_is_exit_code_74() {
     let output = restante("check --config /no/such/file.toml");
     assert_eq!(output.status.code(), Some(74), "{output:?}");
     assert!(text(&output.stderr).contains("/no/such/file.toml"), "{output:?}");
+}
+
+#[test]
+fn the_demo_is_played_to_its_end() {
+    let output = restante("demo");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let told = text(&output.stdout);
+    for line in [
+        "260 octets, the same as Alice sent.",
+        "It has expired, and the operator's policy (a WASM component) says: discard.",
+        "Bob is back, and nothing comes: nothing is delivered after its expiry.",
+        "The post office closed in order (SIGTERM, exit code 0).",
+    ] {
+        assert!(told.contains(line), "'{line}' is missing in\n{told}");
+    }
+}
+
+#[test]
+fn rsn_3_the_demo_of_managing_is_played_to_its_end() {
+    let output = restante("demo --manage");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let told = text(&output.stdout);
+    for line in [
+        "              total: 1",
+        "              3 messages wait:",
+        "  bob    -> INVITE 200 OK",
+        "  bob    <- MESSAGE: \"Hi Bob, the table is booked for eight.\"",
+        "  bob    <- BYE",
+        "folder Default/demo-conversation, UID 1:",
+        "  | It is 12 Mill Lane, on the left.",
+        "\"Lottery\" failed",
+        "\"Address\" delivered",
+        "The post office closed in order (SIGTERM, exit code 0).",
+    ] {
+        assert!(told.contains(line), "'{line}' is missing in\n{told}");
+    }
+    let count = |word| told.matches(word).count();
+    assert_eq!(count("MessageDeleted"), 1, "{told}");
+    assert_eq!(count("MessageStored"), 1, "{told}");
+    assert_eq!(count("DispositionSent"), 2, "{told}");
 }

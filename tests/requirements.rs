@@ -6,6 +6,9 @@
 // Helpers of tests are no test functions to clippy, and a test may fail loudly.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+#[path = "requirements/conformance.rs"]
+mod conformance;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -64,14 +67,35 @@ fn named<'a>(test: &str, ids: &'a BTreeSet<String>) -> Option<&'a String> {
         .max_by_key(|id| id.len())
 }
 
-fn print_table(classes: &[(String, String)], tested: &BTreeMap<String, usize>, pending: &BTreeMap<String, String>) {
+/// The tests of each ID: file and name, in order.
+type Tested = BTreeMap<String, Vec<(String, String)>>;
+
+fn tested(root: &Path, ids: &BTreeSet<String>) -> Tested {
+    let mut files = Vec::new();
+    for directory in ["src", "tests", "policies"] {
+        rust_files(&root.join(directory), &mut files);
+    }
+    files.sort();
+    let mut tested = Tested::new();
+    for path in files {
+        let file = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+        for name in test_names(&fs::read_to_string(&path).unwrap()) {
+            if let Some(id) = named(&name, ids) {
+                tested.entry(id.clone()).or_default().push((file.clone(), name));
+            }
+        }
+    }
+    tested
+}
+
+fn print_table(classes: &[(String, String)], tested: &Tested, pending: &BTreeMap<String, String>) {
     let mut groups: BTreeMap<&str, (usize, usize, usize, usize)> = BTreeMap::new();
     for (id, _) in classes {
         let row = groups.entry(id.split('-').next().unwrap()).or_default();
         row.0 += 1;
         row.1 += usize::from(tested.contains_key(id));
         row.2 += usize::from(pending.contains_key(id));
-        row.3 += tested.get(id).copied().unwrap_or(0);
+        row.3 += tested.get(id).map_or(0, Vec::len);
     }
     println!("group  requirements  tested  pending  tests");
     for (group, (all, covered, waiting, tests)) in &groups {
@@ -92,16 +116,7 @@ fn every_requirement_is_tested_or_pending_by_name() {
     }
     let pending: BTreeMap<String, String> = pairs("pending.txt").into_iter().collect();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut files = Vec::new();
-    for directory in ["src", "tests", "policies"] {
-        rust_files(&root.join(directory), &mut files);
-    }
-    let mut tested: BTreeMap<String, usize> = BTreeMap::new();
-    for name in files.iter().flat_map(|path| test_names(&fs::read_to_string(path).unwrap())) {
-        if let Some(id) = named(&name, &ids) {
-            *tested.entry(id.clone()).or_default() += 1;
-        }
-    }
+    let tested = tested(root, &ids);
     print_table(&classes, &tested, &pending);
 
     let mut wrong = Vec::new();
@@ -115,6 +130,35 @@ fn every_requirement_is_tested_or_pending_by_name() {
     wrong
         .extend(pending.keys().filter(|id| !ids.contains(*id)).map(|id| format!("{id} is pending but no requirement")));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_page_of_conformance_is_true() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let ids: Vec<String> = pairs("requirements.txt").into_iter().map(|(id, _)| id).collect();
+    let chapters = conformance::read(root);
+    let listed: Vec<&String> = chapters.iter().flat_map(|(_, facts)| facts).map(|fact| &fact.id).collect();
+    assert_eq!(listed, ids.iter().collect::<Vec<_>>(), "conformance.txt has the IDs of requirements.txt, in its order");
+    let missing = conformance::missing_places(root, &chapters);
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+
+    let pending = pairs("pending.txt").into_iter().collect();
+    let page = conformance::page(&chapters, &tested(root, &ids.into_iter().collect()), &pending);
+    let path = root.join(conformance::PAGE);
+    if std::env::var_os("RESTANTE_CONFORMANCE").is_some_and(|what| what == "write") {
+        fs::write(&path, &page).unwrap();
+    }
+    let kept = fs::read_to_string(&path).unwrap_or_default();
+    let differs = || {
+        let lines = page.lines().zip(kept.lines().chain(std::iter::repeat("")));
+        lines.filter(|(made, kept)| made != kept).map(|(made, _)| made).next().unwrap_or_default()
+    };
+    assert!(
+        kept == page,
+        "{} is not what is made now, from this line on:\n{}\nrun RESTANTE_CONFORMANCE=write cargo test --test requirements",
+        conformance::PAGE,
+        differs()
+    );
 }
 
 #[test]

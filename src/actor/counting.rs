@@ -1,10 +1,10 @@
 //! Events become metrics, once they are durable.
 
-use crate::metrics::{Deferral, Delivery, Expiry, Limit, Metrics, Registration, Source};
+use crate::metrics::{Deferral, Delivery, Errand, Errands, Expiry, Limit, Managed, Metrics, Registration, Source};
 use crate::queue::command::Command;
 use crate::queue::decide::Decision;
 use crate::queue::effect::{Effect, Reply};
-use crate::queue::event::{DeliveryFailure, Event, Gone, RefusedBy, Source as HeardFrom};
+use crate::queue::event::{Action, DeliveryFailure, ErrandKind, Event, Gone, RefusedBy, Source as HeardFrom};
 
 /// Counts one durable event.
 pub(super) fn count(metrics: &Metrics, event: &Event) {
@@ -23,7 +23,56 @@ pub(super) fn count(metrics: &Metrics, event: &Event) {
         Event::DeliveryFailed(event) => metrics.delivery(failure(event.failure)),
         Event::MessageDiscarded(_) => metrics.expiry(Expiry::Discarded),
         Event::StoreAwaited(_) => metrics.expiry(Expiry::Stored),
-        Event::HandlingChosen(_) | Event::DeliveryStarted(_) | Event::DeliveryWithheld(_) => {}
+        Event::PreferencesMissed(_) => metrics.preferences_missed(),
+        Event::ManagementRequested(event) => {
+            event.items.iter().for_each(|(_, action)| metrics.managed(managed(*action)));
+        }
+        Event::NotificationPlanned(event) => {
+            if event.ruling.verdict.out_of_band && event.channels.is_empty() {
+                metrics.limit_hit(Limit::Errands);
+            }
+        }
+        Event::DispositionForgone(_) => metrics.limit_hit(Limit::Errands),
+        Event::NotificationSent(_) => metrics.errand(Errand::Notify, Errands::Done),
+        Event::DispositionSent(_) => metrics.errand(Errand::Report, Errands::Done),
+        Event::MessageStored(_) => metrics.errand(Errand::Store, Errands::Done),
+        Event::HistoryRecorded(_) => metrics.errand(Errand::Record, Errands::Done),
+        Event::HistoryWithdrawn(_) => metrics.errand(Errand::Withdraw, Errands::Done),
+        Event::MessageInterworked(_) => metrics.errand(Errand::Interwork, Errands::Done),
+        Event::ErrandFailed(event) => {
+            let outcome = if event.retry.is_some() { Errands::Failed } else { Errands::GivenUp };
+            metrics.errand(errand(event.kind), outcome);
+        }
+        Event::HandlingChosen(_)
+        | Event::DeliveryStarted(_)
+        | Event::DeliveryWithheld(_)
+        | Event::PreferencesChanged(_)
+        | Event::NotificationCalledFor(_)
+        | Event::ErrandBegun(_)
+        | Event::DisposalPostponed(_)
+        | Event::MessageDeleted(_)
+        | Event::DispositionOwed(_)
+        | Event::HistoryAwaited(_) => {}
+    }
+}
+
+const fn errand(kind: ErrandKind) -> Errand {
+    match kind {
+        ErrandKind::Notify => Errand::Notify,
+        ErrandKind::Report => Errand::Report,
+        ErrandKind::Store => Errand::Store,
+        ErrandKind::Record => Errand::Record,
+        ErrandKind::Withdraw => Errand::Withdraw,
+        ErrandKind::Interwork => Errand::Interwork,
+    }
+}
+
+const fn managed(action: Action) -> Managed {
+    match action {
+        Action::Delete => Managed::Delete,
+        Action::Interwork => Managed::Interwork,
+        Action::Store => Managed::Store,
+        Action::Deliver => Managed::Deliver,
     }
 }
 

@@ -50,11 +50,15 @@ impl Scheduler {
         let limit = self.registry.shared().actors.due_batch_max;
         let more = due.len() >= limit;
         for (at, user) in due {
+            self.watermark = at;
+            if self.registry.is_awake(&user) {
+                // It has its own alarm. Should it fall asleep just now, it is seen again within the overlap.
+                continue;
+            }
             if self.registry.submit(user, None, Job::of(Command::Tick)).is_err() {
                 return CROWDED;
             }
             self.registry.shared().metrics.due_lag(now.since(at));
-            self.watermark = at;
         }
         if more {
             // Every entry up to the watermark is handed over; the one at it is seen again, which is harmless.

@@ -1,5 +1,7 @@
 //! Performing effects: replies go to the endpoint, deliveries go out and their endings come back as commands.
 
+use super::errands::{self, Desk};
+use super::pace::Turn;
 use super::shared::{Answer, Shared};
 use super::user::UserActor;
 use crate::journal::Journal;
@@ -7,83 +9,98 @@ use crate::metrics::{Direction, Method};
 use crate::net::{NetError, OutRequest, Outcome as NetOutcome};
 use crate::pf::{self, Push, RealmSettings};
 use crate::queue::Queue;
-use crate::queue::command::{DeliveryEnded, Outcome};
+use crate::queue::command::{Command, DeliveryEnded, Outcome};
 use crate::queue::effect::{Effect, Send};
+use crate::queue::event::{Client, Envelope};
 use crate::types::{MessageId, Timestamp};
 use bytes::Bytes;
 use std::future::Future;
 use std::sync::Arc;
 
-/// A delivery on its way; resolves when it has ended.
-pub(super) type Ending = std::pin::Pin<Box<dyn Future<Output = DeliveryEnded>>>;
+/// A delivery or an errand on its way; resolves to the command that says how it ended.
+pub(super) type Ending = std::pin::Pin<Box<dyn Future<Output = Command>>>;
 
 /// Replies at once; what takes time is returned.
-pub(super) fn perform(
-    shared: &Arc<Shared>,
-    realm: &RealmSettings,
-    queue: &Queue,
-    effects: &[Effect],
-    answer: Option<&Answer>,
-    now: Timestamp,
-) -> Vec<Ending> {
+pub(super) fn perform(desk: &Desk, effects: &[Effect], mut answer: Option<Answer>) -> Vec<Ending> {
     let mut endings = Vec::new();
     for effect in effects {
         match effect {
             Effect::Reply(reply) => {
-                if let Some(answer) = answer {
-                    let response = pf::reply(&shared.settings, &answer.context, reply, now);
-                    shared.endpoint.respond(answer.key, &response);
+                if let Some(answer) = answer.take() {
+                    desk.shared.reply(answer, reply, desk.now);
                 }
             }
-            Effect::Send(send) => endings.extend(deliver(shared, realm, queue, send, now)),
+            Effect::Send(send) => endings.extend(deliver(desk.shared, desk.realm, desk.queue, send)),
+            Effect::Perform(perform) => endings.extend(errands::perform(desk, perform)),
         }
+    }
+    if let Some(Answer::HangUp(dialog)) = answer {
+        desk.shared.endpoint.hang_up(dialog);
     }
     endings
 }
 
+/// What a push is made of; it is built when its turn has come.
+struct Draft {
+    realm: Arc<RealmSettings>,
+    envelope: Envelope,
+    expires_at: Timestamp,
+    client: Client,
+    /// SNDP-7.
+    message_uid: Option<u32>,
+    send: Send,
+}
+
 /// The message may have come to its end by another attempt of the same command: then there is nothing to send.
-fn deliver(shared: &Arc<Shared>, realm: &RealmSettings, queue: &Queue, send: &Send, now: Timestamp) -> Option<Ending> {
+fn deliver(shared: &Arc<Shared>, realm: &Arc<RealmSettings>, queue: &Queue, send: &Send) -> Option<Ending> {
     let entry = queue.message(&send.message)?;
-    let client = &queue.client(&send.client)?.client;
-    let build = |body: &Bytes| {
-        let (envelope, expires_at, transaction) = (&entry.envelope, entry.expires_at, &send.transaction);
-        let push = Push { envelope, expires_at, client, transaction, body };
-        pf::push(&shared.settings, realm, &push, now).map(|(request, target)| OutRequest {
-            request,
-            branch: transaction.branch.clone(),
-            target,
-        })
+    let draft = Draft {
+        realm: Arc::clone(realm),
+        envelope: entry.envelope.clone(),
+        expires_at: entry.expires_at,
+        client: queue.client(&send.client)?.client.clone(),
+        message_uid: entry.message_uid(),
+        send: send.clone(),
     };
-    let out = match shared.journal.body_in_memory(&send.message) {
-        Some(body) => build(&body).map(Body::Here),
-        // The request is built without its body, which is read where waiting for the disk hurts nobody.
-        None => build(&Bytes::new()).map(Body::OnDisk),
-    };
-    Some(Box::pin(ending(Arc::clone(shared), send.clone(), out)))
+    Some(Box::pin(ending(Arc::clone(shared), draft)))
 }
 
-/// A request that has its body, or still needs it.
-enum Body {
-    Here(OutRequest),
-    OnDisk(OutRequest),
-}
-
-async fn ending(shared: Arc<Shared>, send: Send, out: Option<Body>) -> DeliveryEnded {
-    let outcome = match out {
-        Some(Body::Here(out)) => exchange(&shared, out).await,
-        Some(Body::OnDisk(out)) => match fetch(&shared, send.message).await {
-            Some(body) => exchange(&shared, with_body(out, body)).await,
+async fn ending(shared: Arc<Shared>, draft: Draft) -> Command {
+    let turn = shared.pace.turn(&shared.metrics).await;
+    let outcome = match body(&shared, draft.send.message).await {
+        Some(_) if draft.is_late(shared.now()) => Outcome::Unsent,
+        Some(body) => match draft.build(&shared, &body) {
+            Some(out) => exchange(&shared, out, Some(turn)).await,
+            // No way to this client: as if the request could not be sent.
             None => Outcome::Transport,
         },
-        // No way to this client: as if the request could not be sent.
         None => Outcome::Transport,
     };
-    DeliveryEnded { message: send.message, client: send.client, call_id: send.transaction.call_id, outcome }
+    let Send { message, client, transaction } = draft.send;
+    Command::DeliveryEnded(DeliveryEnded { message, client, call_id: transaction.call_id, outcome })
 }
 
-fn with_body(mut out: OutRequest, body: Bytes) -> OutRequest {
-    out.request.body = body;
-    out
+impl Draft {
+    /// Nothing is delivered after its expiry, nor to a client whose registration has run out.
+    fn is_late(&self, now: Timestamp) -> bool {
+        self.expires_at.min(self.client.expires_at) <= now
+    }
+
+    fn build(&self, shared: &Shared, body: &Bytes) -> Option<OutRequest> {
+        let (envelope, client, transaction) = (&self.envelope, &self.client, &self.send.transaction);
+        let (expires_at, message_uid) = (self.expires_at, self.message_uid);
+        let push = Push { envelope, expires_at, client, transaction, body, message_uid };
+        let (request, target) = pf::push(&shared.settings, &self.realm, &push, shared.now())?;
+        Some(OutRequest { request, branch: transaction.branch.clone(), target })
+    }
+}
+
+/// From memory, or read where waiting for the disk hurts nobody.
+pub(super) async fn body(shared: &Arc<Shared>, message: MessageId) -> Option<Bytes> {
+    match shared.journal.body_in_memory(&message) {
+        Some(body) => Some(body),
+        None => fetch(shared, message).await,
+    }
 }
 
 async fn fetch(shared: &Arc<Shared>, message: MessageId) -> Option<Bytes> {
@@ -103,7 +120,8 @@ async fn fetch(shared: &Arc<Shared>, message: MessageId) -> Option<Bytes> {
     }
 }
 
-async fn exchange(shared: &Shared, out: OutRequest) -> Outcome {
+/// Sends a request and waits for its outcome; `turn` is given to the next as soon as it may go.
+pub(super) async fn exchange(shared: &Shared, out: OutRequest, turn: Option<Turn>) -> Outcome {
     let outcome = match shared.endpoint.request(out) {
         Ok(outcome) => {
             shared.metrics.request(Direction::Sent, Method::Message);
@@ -112,7 +130,11 @@ async fn exchange(shared: &Shared, out: OutRequest) -> Outcome {
         Err(NetError::Busy) => return Outcome::Congestion,
         Err(_) => return Outcome::Transport,
     };
-    match outcome.await {
+    let outcome = match turn {
+        Some(turn) => turn.until(outcome).await,
+        None => outcome.await,
+    };
+    match outcome {
         Ok(NetOutcome::Response(response)) => {
             shared.metrics.response(Direction::Received, Method::Message, response.status);
             let retry_after_secs = response.headers.get("Retry-After").and_then(retry_after);
@@ -132,11 +154,11 @@ fn retry_after(value: &str) -> Option<u32> {
 }
 
 impl UserActor {
-    /// What the deliveries' endings are fed into.
+    /// What the endings of deliveries and errands are fed into.
     pub(super) fn watch(&mut self, endings: Vec<Ending>, ctx: &mut actix::Context<Self>) {
         use actix::{ActorFutureExt, AsyncContext, WrapFuture};
         for ending in endings {
-            ctx.spawn(ending.into_actor(self).map(|ended, actor, ctx| actor.delivery_ended(ended, ctx)));
+            ctx.spawn(ending.into_actor(self).map(|ended, actor, ctx| actor.ended(ended, ctx)));
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use super::registry::Registry;
 use super::shared::{Answer, Job, Shared};
-use crate::net::{Handler, Incoming, ServerKey};
-use crate::pf::{self, Gate, Receipt, Received, Verb};
+use crate::net::{DialogEvent, DialogKey, Handler, Incoming, ServerKey};
+use crate::pf::{self, Gate, Management, Receipt, Received, Verb};
+use crate::queue::command::Command;
+use crate::types::Address;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -47,6 +49,14 @@ impl Handler for Front {
             Received::Answer(response) => shared.endpoint.respond(incoming.key, &response),
             Received::Forward { request, target } => shared.endpoint.forward(incoming.key, request, target),
             Received::Command(verb) => open.submit(shared, incoming.key, *verb),
+            Received::Notify => shared.subscriptions.notify(shared, incoming),
+            Received::Manage(management) => open.manage(shared, incoming.key, management),
+        }
+    }
+
+    fn on_dialog(&self, dialog: DialogKey, event: DialogEvent) {
+        if let Some(open) = self.open.get() {
+            open.registry.shared().dialogs.on(&open.registry, dialog, event);
         }
     }
 
@@ -57,10 +67,27 @@ impl Handler for Front {
 
 impl Open {
     fn submit(&self, shared: &Shared, key: ServerKey, verb: Verb) {
-        let answer = Some(Answer { key, context: verb.context });
+        let answer = Some(Answer::Wire { key, context: verb.context });
         let job = Job { command: verb.command, body: verb.body, answer };
-        if let Err(refusal) = self.registry.submit(verb.user.key(), Some(&verb.user), job) {
-            shared.turn_away(refusal.into_job().answer.as_ref());
+        if self.hand_over(shared, &verb.user, job) {
+            verb.order.into_iter().for_each(|order| shared.subscriptions.order(order));
         }
+    }
+
+    /// First it is asked whether there is anything to manage; what is to be done waits for the ACK.
+    fn manage(&self, shared: &Shared, key: ServerKey, management: Box<Management>) {
+        let (user, command) = (management.user.clone(), Command::Inquire(management.manage.clone()));
+        let answer = Some(Answer::Invitation { key, management });
+        self.hand_over(shared, &user, Job { command, body: None, answer });
+    }
+
+    /// Whether it was taken.
+    fn hand_over(&self, shared: &Shared, user: &Address, job: Job) -> bool {
+        let taken = self.registry.submit(user.key(), Some(user), job);
+        if let Err(refusal) = taken {
+            shared.turn_away(refusal.into_job().answer);
+            return false;
+        }
+        true
     }
 }

@@ -94,6 +94,12 @@ impl Registry {
         Slot { addr, pending }
     }
 
+    /// Whether this user is awake and can be sent jobs.
+    #[must_use]
+    pub(super) fn is_awake(&self, key: &UserKey) -> bool {
+        self.shard(key).get(key).is_some_and(|slot| slot.addr.connected())
+    }
+
     /// Takes a user off the list, if nobody has sent them anything that is not begun yet. After `true` nothing will come.
     pub(super) fn retire(&self, key: &UserKey, pending: &Arc<AtomicUsize>) -> bool {
         let mut shard = self.shard(key);

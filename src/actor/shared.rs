@@ -1,17 +1,24 @@
 //! What all actors share, and what they are given to do.
 
+use super::dialogs::Dialogs;
+use super::pace::Pace;
+use super::subscriptions::{Missed, Subscriptions};
 use crate::config;
+use crate::gateway::notifier::Notifier;
+use crate::gateway::preferences::PreferenceSource;
+use crate::gateway::store::MessageStore;
 use crate::journal::Journal;
 use crate::metrics::Metrics;
-use crate::net::{Endpoint, ServerKey};
-use crate::pf::{RealmSettings, ReplyContext, Settings};
+use crate::net::{DialogKey, Endpoint, ServerKey};
+use crate::pf::{self, Management, RealmSettings, ReplyContext, Settings};
 use crate::policy::Judges;
 use crate::queue::command::Command;
+use crate::queue::effect::Reply;
 use crate::types::{IdSource, SeedSecret, Timestamp};
 use bytes::Bytes;
 use std::fmt;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 /// Where time comes from.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -19,6 +26,8 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 /// Ports and settings common to all actors.
 pub struct Shared {
     pub journal: Arc<dyn Journal>,
+    pub outside: Outside,
+    pub dialogs: Dialogs,
     pub judges: Arc<dyn Judges>,
     pub metrics: Arc<Metrics>,
     pub endpoint: Endpoint,
@@ -26,8 +35,19 @@ pub struct Shared {
     pub actors: config::Actors,
     pub snapshot_every: u64,
     pub clock: Clock,
+    /// Pushes begun at the same time.
+    pub pace: Pace,
     /// Users being woken at the same time.
     pub permits: Arc<Semaphore>,
+    /// Who follows the registration states of users.
+    pub subscriptions: Subscriptions,
+}
+
+/// The outside parts, each the embedded default or a real one.
+pub struct Outside {
+    pub preferences: Arc<dyn PreferenceSource>,
+    pub store: Arc<dyn MessageStore>,
+    pub notifier: Arc<dyn Notifier>,
 }
 
 /// One command for one user, with whatever its end needs.
@@ -42,9 +62,17 @@ pub struct Job {
 
 /// Where a reply goes.
 #[derive(Debug)]
-pub struct Answer {
-    pub key: ServerKey,
-    pub context: ReplyContext,
+pub enum Answer {
+    /// To a request.
+    Wire { key: ServerKey, context: ReplyContext },
+    /// To a management INVITE, which becomes a dialog if there is anything to manage.
+    Invitation { key: ServerKey, management: Box<Management> },
+    /// To another user of ours.
+    Inside(oneshot::Sender<Reply>),
+    /// Nowhere, but this dialog has come to its end when the command is done (I-13).
+    HangUp(DialogKey),
+    /// To a NOTIFY: who told us is to know if it was not done, for it will not be told again.
+    Event { key: ServerKey, context: ReplyContext, missed: Missed },
 }
 
 impl Job {
@@ -83,9 +111,46 @@ impl Shared {
     }
 
     /// Answers "not now": 503 with Retry-After.
-    pub fn turn_away(&self, answer: Option<&Answer>) {
-        if let Some(answer) = answer {
-            self.endpoint.respond(answer.key, &self.settings.unavailable(&answer.context));
+    pub fn turn_away(&self, answer: Option<Answer>) {
+        match answer {
+            Some(Answer::Wire { key, context }) => self.endpoint.respond(key, &self.settings.unavailable(&context)),
+            Some(Answer::Invitation { key, management }) => {
+                self.endpoint.respond(key, &self.settings.unavailable(&management.context));
+            }
+            Some(Answer::Event { key, context, missed }) => {
+                self.endpoint.respond(key, &self.settings.unavailable(&context));
+                missed.tell();
+            }
+            // Whoever waits sees that nothing will come.
+            Some(Answer::Inside(_)) | None => {}
+            Some(Answer::HangUp(dialog)) => self.endpoint.hang_up(dialog),
+        }
+    }
+
+    /// Answers as the queue said.
+    pub(super) fn reply(&self, answer: Answer, reply: &Reply, now: Timestamp) {
+        match answer {
+            Answer::Wire { key, context } | Answer::Event { key, context, .. } => {
+                self.endpoint.respond(key, &pf::reply(&self.settings, &context, reply, now));
+            }
+            Answer::Invitation { key, management } => self.answer_invitation(key, *management, reply, now),
+            // They may have lost interest.
+            Answer::Inside(waiting) => drop(waiting.send(reply.clone())),
+            Answer::HangUp(dialog) => self.endpoint.hang_up(dialog),
+        }
+    }
+
+    /// MNG-1, MNG-2.
+    fn answer_invitation(&self, key: ServerKey, management: Management, reply: &Reply, now: Timestamp) {
+        let Management { user, manage, context, opening, .. } = management;
+        match reply {
+            Reply::Managed => {
+                let dialog = self.endpoint.next_dialog();
+                self.dialogs.expect(dialog, user, manage);
+                self.endpoint.accept(key, dialog, &pf::accepted(&self.settings, &opening));
+            }
+            Reply::NothingToManage => self.endpoint.respond(key, &pf::no_messages(&self.settings, &opening)),
+            other => self.endpoint.respond(key, &pf::reply(&self.settings, &context, other, now)),
         }
     }
 }

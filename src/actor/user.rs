@@ -1,18 +1,20 @@
 //! One served user, awake: a mailbox, the state, and an alarm clock.
 
+use super::errands::Desk;
 use super::load::{LoadError, LoadedQueue, load, load_in_memory};
 use super::registry::Registry;
 use super::shared::{Job, Shared};
 use super::{counting, effects};
+use crate::formats::Profile;
 use crate::journal::{Append, Head, JournalError, Snapshot};
 use crate::metrics::Limit;
 use crate::pf::RealmSettings;
-use crate::queue::Queue;
-use crate::queue::command::{Command, DeliveryEnded};
+use crate::queue::command::Command;
 use crate::queue::decide::Env;
 use crate::queue::event::Event;
 use crate::queue::run::{Run, run};
 use crate::queue::schema::{Record, encode_state};
+use crate::queue::{Errand, Queue};
 use crate::types::{Address, MessageId, Timestamp, UserKey};
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, SpawnHandle, WrapFuture};
 use bytes::Bytes;
@@ -48,8 +50,8 @@ pub(super) struct UserActor {
     last_active: Timestamp,
     /// Whether the state was in memory before: then what is in flight is still watched, and is not orphaned.
     was_awake: bool,
-    /// Endings of deliveries that could not be stored yet; no more than there are deliveries in flight.
-    unstored: Vec<DeliveryEnded>,
+    /// Endings of deliveries and errands that could not be stored yet; no more than there are under way.
+    unstored: Vec<Command>,
 }
 
 /// The state in memory and where its log stands.
@@ -58,6 +60,8 @@ struct Awake {
     head: Head,
     realm: Arc<RealmSettings>,
     snapshot_seq: u64,
+    /// Since when, without a pause, something has been in flight.
+    flying_since: Option<Timestamp>,
     /// The moment of the last decision …
     settled_at: Timestamp,
     /// … which left something for the next.
@@ -149,9 +153,13 @@ impl UserActor {
             head: loaded.head,
             realm,
             snapshot_seq: loaded.snapshot_seq,
+            flying_since: None,
             settled_at: Timestamp::default(),
             unfinished: false,
         });
+        if let Some(awake) = self.awake.as_ref().filter(|_| !self.was_awake) {
+            self.shared.follow(&awake.queue, &awake.realm);
+        }
         let first = if self.was_awake { Command::Tick } else { Command::Wake };
         self.was_awake = true;
         self.execute(Job::of(first), ctx);
@@ -171,37 +179,49 @@ impl UserActor {
         });
     }
 
-    pub(super) fn delivery_ended(&mut self, ended: DeliveryEnded, ctx: &mut Context<Self>) {
+    pub(super) fn ended(&mut self, ended: Command, ctx: &mut Context<Self>) {
         self.last_active = self.shared.now();
         if self.awake.is_none() {
             return self.unstored.push(ended);
         }
-        self.execute(Job::of(Command::DeliveryEnded(ended)), ctx);
+        self.execute(Job::of(ended), ctx);
+    }
+
+    /// With the user's preferences: at once if they are known, else when they have been read, and nothing else is done
+    /// meanwhile.
+    fn execute(&mut self, job: Job, ctx: &mut Context<Self>) {
+        let Some(awake) = self.awake.as_ref() else { return self.shared.turn_away(job.answer) };
+        let (now, user, preferences) = (self.shared.now(), awake.queue.user(), &self.shared.outside.preferences);
+        if let Some(profile) = preferences.cached(user, now) {
+            return self.execute_by(&profile, job, ctx);
+        }
+        let reading = preferences.read(user, now).into_actor(self);
+        ctx.wait(reading.map(move |profile, actor, ctx| actor.execute_by(&profile, job, ctx)));
     }
 
     /// Ask, decide, evolve, append; effects follow when the record is durable.
-    fn execute(&mut self, job: Job, ctx: &mut Context<Self>) {
+    fn execute_by(&mut self, profile: &Profile, job: Job, ctx: &mut Context<Self>) {
         let now = self.shared.now();
         let (Some(awake), Some(ids)) = (self.awake.as_mut(), self.shared.ids()) else {
-            return self.shared.turn_away(job.answer.as_ref());
+            return self.shared.turn_away(job.answer);
         };
         let before = awake.queue.bytes();
         let judges = Arc::clone(&self.shared.judges);
-        let env = Env { now, ids: &ids, rules: &awake.realm.rules };
+        let env = Env { now, ids: &ids, rules: &awake.realm.rules, profile };
         let done = run(&mut awake.queue, &job.command, &env, |question| judges.ask(question));
         (awake.settled_at, awake.unfinished) = (now, done.unfinished);
         if done.unfinished {
             self.shared.metrics.limit_hit(Limit::QueueQuestions);
         }
         if done.decision.events.is_empty() {
-            return self.finish(&done, &job, now, ctx);
+            return self.finish(&done, job, now, ctx);
         }
         let append = awake.append(self.key, &done, &job, before, now);
         let head = Head { seq: append.seq, chain: append.chain };
         match self.shared.journal.append(append) {
             Ok(commit) => ctx.wait(commit.into_actor(self).map(move |committed, actor, ctx| {
                 match committed.unwrap_or(Err(JournalError::Closed)) {
-                    Ok(()) => actor.committed(head, &done, &job, now, ctx),
+                    Ok(()) => actor.committed(head, &done, job, now, ctx),
                     Err(error) => actor.not_committed(&error, job, ctx),
                 }
             })),
@@ -209,7 +229,7 @@ impl UserActor {
         }
     }
 
-    fn committed(&mut self, head: Head, done: &Run, job: &Job, now: Timestamp, ctx: &mut Context<Self>) {
+    fn committed(&mut self, head: Head, done: &Run, job: Job, now: Timestamp, ctx: &mut Context<Self>) {
         for event in &done.decision.events {
             counting::count(&self.shared.metrics, event);
         }
@@ -224,8 +244,8 @@ impl UserActor {
     fn not_committed(&mut self, error: &JournalError, job: Job, ctx: &mut Context<Self>) {
         tracing::warn!(user = %self.key, %error, "a command could not be stored and was not done");
         self.awake = None;
-        self.shared.turn_away(job.answer.as_ref());
-        if let Command::DeliveryEnded(ended) = job.command {
+        self.shared.turn_away(job.answer);
+        if let ended @ (Command::DeliveryEnded(_) | Command::ErrandEnded(_)) = job.command {
             self.unstored.push(ended);
         }
         match error {
@@ -237,12 +257,12 @@ impl UserActor {
         }
     }
 
-    fn finish(&mut self, done: &Run, job: &Job, now: Timestamp, ctx: &mut Context<Self>) {
+    fn finish(&mut self, done: &Run, job: Job, now: Timestamp, ctx: &mut Context<Self>) {
         counting::count_unstored(&self.shared.metrics, &job.command, &done.decision);
         if let Some(awake) = self.awake.as_ref() {
-            let answer = job.answer.as_ref();
-            let effects = &done.decision.effects;
-            let endings = effects::perform(&self.shared, &awake.realm, &awake.queue, effects, answer, now);
+            let (shared, registry) = (&self.shared, &self.registry);
+            let desk = Desk { shared, registry, realm: &awake.realm, queue: &awake.queue, now };
+            let endings = effects::perform(&desk, &done.decision.effects, job.answer);
             self.watch(endings, ctx);
         }
         self.set_alarm(done.unfinished, ctx);
@@ -251,7 +271,9 @@ impl UserActor {
     /// Rings when something is due, or when it is time to sleep; never later than that, sometimes earlier.
     fn set_alarm(&mut self, at_once: bool, ctx: &mut Context<Self>) {
         let now = self.shared.now();
-        let idle = self.last_active.after(Duration::from_secs(self.shared.actors.idle_secs));
+        // Who could not be put to sleep is looked at again in a while.
+        let idle =
+            self.last_active.after(Duration::from_secs(self.shared.actors.idle_secs)).max(now.after(SLEEP_MARGIN));
         let tick = self.awake.as_ref().and_then(|awake| awake.queue.next_tick(now));
         let at = if at_once { now } else { tick.map_or(idle, |tick| tick.min(idle)) };
         match self.alarm.take() {
@@ -316,7 +338,17 @@ impl Awake {
 
     fn is_quiet(&self, now: Timestamp) -> bool {
         let soon = self.queue.next_tick(now).is_some_and(|tick| tick <= now.after(SLEEP_MARGIN));
-        self.queue.in_flight().len() == 0 && !soon
+        let is_busy = self.queue.in_flight().len() > 0 || self.queue.errands().any(Errand::is_open);
+        !is_busy && !soon
+    }
+
+    /// The entry in the due index. While something is in flight it stays where the first delivery put it: any moment that
+    /// has passed makes a restart find this user at once, and the index is spared two changes for each delivery.
+    fn due(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let due = self.queue.due(now);
+        let flying = self.queue.in_flight().len() > 0;
+        self.flying_since = if flying { self.flying_since.or(due) } else { None };
+        self.flying_since.or(due)
     }
 
     /// The record of a command, chained, with everything that must become durable with it.
@@ -334,7 +366,7 @@ impl Awake {
             bodies,
             ended: done.decision.events.iter().filter(|event| event.is_end()).filter_map(Event::message).collect(),
             freed: freed(before, came, self.queue.bytes()),
-            due: if done.unfinished { Some(now) } else { self.queue.due(now) },
+            due: if done.unfinished { Some(now) } else { self.due(now) },
         }
     }
 }

@@ -1,7 +1,10 @@
-//! The hooks of journal, network and policy, counted in the metrics.
+//! The hooks of journal, network, policy and gateway, counted in the metrics.
 
+use crate::config::NotifierKind;
+use crate::gateway::{notifier, preferences, store};
 use crate::metrics::{
-    Direction, Drop as Dropped, Hook, JournalFailure, Limit, Method, Metrics, Policy as Judged, Refusal, Side,
+    Direction, Drop as Dropped, Hook, JournalFailure, Limit, Lookup, Method, Metrics, Notified, Notifier,
+    Policy as Judged, Preference, Refusal, Side, Stored, Storing,
 };
 use crate::queue::question::{Failure, Hook as Decision};
 use crate::{journal, net, policy, sip};
@@ -75,6 +78,7 @@ impl net::Counters for Counted {
         self.0.limit_hit(match limit {
             net::Limit::ServerTransactions => Limit::ServerTransactions,
             net::Limit::ClientTransactions => Limit::ClientTransactions,
+            net::Limit::Dialogs => Limit::Dialogs,
             net::Limit::Connections => Limit::Connections,
             net::Limit::ConnectionBacklog => Limit::ConnectionBacklog,
             net::Limit::Lookups => Limit::Lookups,
@@ -91,6 +95,10 @@ impl net::Counters for Counted {
 
     fn connections(&self, n: usize) {
         self.0.set_connections(n);
+    }
+
+    fn dialogs(&self, n: usize) {
+        self.0.set_dialogs(n);
     }
 }
 
@@ -112,6 +120,120 @@ impl policy::Counters for Counted {
 
     fn lines_dropped(&self, lines: u64) {
         self.0.policy_lines_dropped(lines);
+    }
+}
+
+impl notifier::Counters for Counted {
+    fn notified(&self, kind: NotifierKind, outcome: notifier::Outcome, took: Duration) {
+        let kind = match kind {
+            NotifierKind::Outbox => Notifier::Outbox,
+            NotifierKind::Webhook => Notifier::Webhook,
+            NotifierKind::Smpp => Notifier::Smpp,
+            NotifierKind::None => Notifier::None,
+        };
+        let outcome = match outcome {
+            notifier::Outcome::Taken => Notified::Taken,
+            notifier::Outcome::Busy => Notified::Busy,
+            notifier::Outcome::Later => Notified::Later,
+            notifier::Outcome::Refused => Notified::Refused,
+        };
+        self.0.notification(kind, outcome, took);
+    }
+
+    fn outbox(&self, waiting: u64) {
+        self.0.set_outbox(waiting);
+    }
+
+    fn smsc_bound(&self, bound: bool) {
+        self.0.set_smsc_bound(bound);
+    }
+
+    fn limit_hit(&self, limit: notifier::Limit) {
+        self.0.limit_hit(match limit {
+            notifier::Limit::Rate => Limit::NotifierRate,
+            notifier::Limit::Messages => Limit::NoticeMessages,
+            notifier::Limit::Outbox => Limit::Outbox,
+            notifier::Limit::WebhookInFlight => Limit::WebhookInFlight,
+            notifier::Limit::SmppWindow => Limit::SmppWindow,
+        });
+    }
+}
+
+impl preferences::Counters for Counted {
+    fn wanted(&self, at_hand: bool) {
+        self.0.preference_lookup(if at_hand { Lookup::Hit } else { Lookup::Miss });
+    }
+
+    fn read(&self, outcome: preferences::Outcome, took: Duration) {
+        let outcome = match outcome {
+            preferences::Outcome::Found => Preference::Found,
+            preferences::Outcome::Unchanged => Preference::Unchanged,
+            preferences::Outcome::Absent => Preference::Absent,
+            preferences::Outcome::Refused => Preference::Refused,
+            preferences::Outcome::Failed => Preference::Failed,
+            preferences::Outcome::Timeout => Preference::Timeout,
+            preferences::Outcome::Transport => Preference::Transport,
+            preferences::Outcome::Unreadable => Preference::Unreadable,
+            preferences::Outcome::NotAsked => Preference::NotAsked,
+            preferences::Outcome::Disk => Preference::Disk,
+        };
+        self.0.preference_read(outcome, took);
+    }
+
+    fn left_alone(&self, so: bool) {
+        self.0.add_preference_servers_left_alone(if so { 1 } else { -1 });
+    }
+
+    fn limit_hit(&self, limit: preferences::Limit) {
+        self.0.limit_hit(match limit {
+            preferences::Limit::CachedUsers => Limit::CachedUsers,
+            preferences::Limit::CachedBytes => Limit::CachedBytes,
+            preferences::Limit::Reads => Limit::PreferenceReads,
+            preferences::Limit::Requests => Limit::PreferenceRequests,
+            preferences::Limit::DocumentBytes => Limit::DocumentBytes,
+        });
+    }
+}
+
+impl store::Counters for Counted {
+    fn ended(&self, operation: store::Operation, outcome: store::Outcome) {
+        let operation = match operation {
+            store::Operation::Append => Storing::Append,
+            store::Operation::Search => Storing::Search,
+            store::Operation::Remove => Storing::Remove,
+        };
+        self.0.stored(operation, stored(outcome));
+    }
+
+    fn connections(&self, open: usize, _: usize) {
+        self.0.set_store_connections(open);
+    }
+
+    fn limit_hit(&self, limit: store::Limit) {
+        self.0.limit_hit(match limit {
+            store::Limit::Connections => Limit::StoreConnections,
+            store::Limit::RequestsWaiting => Limit::StoreWaiting,
+            store::Limit::Messages => Limit::StoreMessages,
+            store::Limit::Octets => Limit::StoreBytes,
+        });
+    }
+
+    fn resting(&self, resting: bool) {
+        self.0.set_store_resting(resting);
+    }
+}
+
+const fn stored(outcome: store::Outcome) -> Stored {
+    match outcome {
+        store::Outcome::Done => Stored::Done,
+        store::Outcome::Absent => Stored::Absent,
+        store::Outcome::Unreachable => Stored::Unreachable,
+        store::Outcome::Timeout => Stored::Timeout,
+        store::Outcome::Busy => Stored::Busy,
+        store::Outcome::Quota => Stored::Quota,
+        store::Outcome::Login => Stored::Login,
+        store::Outcome::Failed => Stored::Failed,
+        store::Outcome::Refused => Stored::Refused,
     }
 }
 

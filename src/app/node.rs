@@ -1,9 +1,13 @@
 //! A running node: every part made, bound and started in order, and stopped in the opposite one.
 
 use super::counters::Counted;
-use crate::actor::{Front, Registry, Scheduler, Shared, Threads};
-use crate::admin::{self, AdminError, Condition, Readiness};
+use super::outside;
+use crate::actor::{Dialogs, Front, Pace, Registry, Scheduler, Shared, Subscriber, Subscriptions, Threads};
+use crate::admin::{self, AdminError, Condition, Readiness, Views};
 use crate::config::{Config, Listen};
+use crate::gateway::notifier::{self, Notifiers};
+use crate::gateway::preferences;
+use crate::gateway::store::StartError;
 use crate::journal::{Journal, JournalError, RocksJournal};
 use crate::metrics::{Metrics, MetricsError};
 use crate::net::{Endpoint, NetError};
@@ -31,6 +35,14 @@ pub enum AppError {
     #[error(transparent)]
     Policy(#[from] PolicyError),
     #[error(transparent)]
+    Notifier(#[from] notifier::SetupError),
+    #[error(transparent)]
+    Preferences(#[from] preferences::SetupError),
+    #[error(transparent)]
+    Imap(#[from] StartError),
+    #[error("the message store cannot start: {0}. Raise the limit of threads (ulimit -u)")]
+    Store(std::io::Error),
+    #[error(transparent)]
     Net(#[from] NetError),
     #[error(transparent)]
     Admin(#[from] AdminError),
@@ -48,6 +60,7 @@ pub struct Node {
     readiness: Readiness,
     tasks: Vec<JoinHandle<()>>,
     admin: admin::Running,
+    notifiers: Arc<Notifiers>,
     /// The SIP sockets, as bound.
     pub listening: Vec<Listen>,
     /// The admin socket, as bound.
@@ -62,17 +75,23 @@ impl Node {
     pub fn start(config: &Config) -> Result<Self, AppError> {
         let metrics = Arc::new(Metrics::new()?);
         let readiness = Readiness::new();
-        let (admin, admin_address) = admin::start(&config.admin, Arc::clone(&metrics), readiness.clone())?;
+        let views = Views::default();
+        let (admin, admin_address) =
+            admin::start(&config.admin, Arc::clone(&metrics), readiness.clone(), views.clone())?;
         let counted = Arc::new(Counted(Arc::clone(&metrics)));
         let journal = Arc::new(RocksJournal::open(&config.journal, counted.clone())?);
         readiness.set(Condition::Journal, true);
+        let (outside, notifiers) = outside::start(config, &journal, &counted, &views)?;
         let judges = Arc::new(policy::open(&config.policy, counted.clone())?);
         readiness.set(Condition::Policy, true);
         let front = Arc::new(Front::default());
         let (endpoint, bound) = Endpoint::start(&config.sip, journal.secret(), front.clone(), counted)?;
         let listening: Vec<Listen> = bound.iter().map(|bound| bound.listen).collect();
+        let (subscriptions, orders) = Subscriptions::new(Arc::clone(&metrics));
         let shared = Arc::new(Shared {
             journal: journal.clone(),
+            outside,
+            dialogs: Dialogs::default(),
             judges,
             metrics,
             endpoint: endpoint.clone(),
@@ -80,16 +99,33 @@ impl Node {
             actors: config.actors.clone(),
             snapshot_every: config.journal.snapshot_every,
             clock: Arc::new(wall_clock),
+            pace: Pace::new(config.actors.pushes_max),
             permits: Arc::new(Semaphore::new(config.actors.wake_permits)),
+            subscriptions,
         });
         let threads = Threads::start(config.actors.threads);
         let registry = Registry::new(shared, threads.handles());
+        outside::follow(&registry);
         front.open(Arc::clone(&registry), Gate::new(journal.secret(), config.sip.digest_clients_max));
         let scheduler = tokio::task::spawn_local(Scheduler::new(Arc::clone(&registry)).run());
+        let subscriber = Subscriber::new(Arc::clone(&registry), orders, config.sip.subscriptions_max);
+        let subscriber = tokio::task::spawn_local(subscriber.run());
         let health = tokio::task::spawn_local(watch(Arc::clone(&journal), readiness.clone()));
         readiness.set(Condition::Sip, true);
-        let tasks = vec![scheduler, health];
-        Ok(Self { front, endpoint, journal, registry, threads, readiness, tasks, admin, listening, admin_address })
+        let tasks = vec![scheduler, subscriber, health];
+        Ok(Self {
+            front,
+            endpoint,
+            journal,
+            registry,
+            threads,
+            readiness,
+            tasks,
+            admin,
+            notifiers,
+            listening,
+            admin_address,
+        })
     }
 
     /// Who is awake.
@@ -107,6 +143,7 @@ impl Node {
         }
         self.endpoint.drain(DRAIN).await;
         self.threads.stop();
+        self.notifiers.close().await;
         let journal = Arc::clone(&self.journal);
         // Closing waits for the disk.
         if tokio::task::spawn_blocking(move || journal.close()).await.is_err() {
@@ -117,7 +154,7 @@ impl Node {
 }
 
 /// The moment by the system's clock.
-fn wall_clock() -> Timestamp {
+pub(super) fn wall_clock() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -1,5 +1,6 @@
 //! One event as an auditor sees it: when, what, of which message, decided by whom. No address, no content.
 
+use super::errands;
 use crate::policy::failure_name;
 use crate::queue::event::{DeliveryFailure, Event, Gone, RefusedBy, Retry};
 use crate::queue::question::{Admission, Delivery, Disposal, Handling, Judge};
@@ -46,7 +47,7 @@ impl Line {
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}  {:>4}  {:<17}", self.at, self.seq, self.event)?;
+        write!(f, "{}  {:>4}  {:<19}", self.at, self.seq, self.event)?;
         if let Some(message) = &self.message {
             write!(f, "  {message}")?;
         }
@@ -58,7 +59,7 @@ impl fmt::Display for Line {
 }
 
 /// A client is told apart by a digest; its contact is personal data.
-fn client(id: &ClientId) -> String {
+pub(super) fn client(id: &ClientId) -> String {
     let digest = Sha256::digest(id.0.as_bytes());
     format!("client {}", hex::encode(&digest[..4]))
 }
@@ -93,6 +94,7 @@ fn detail(event: &Event) -> String {
         }
         Event::MessageDiscarded(event) => disposal(event.ruling.verdict).to_owned(),
         Event::StoreAwaited(event) => disposal(event.ruling.verdict).to_owned(),
+        other => errands::detail(other),
     }
 }
 
@@ -125,7 +127,7 @@ fn failure(failure: DeliveryFailure) -> String {
         DeliveryFailure::Timeout => "no answer".to_owned(),
         DeliveryFailure::Transport => "could not be sent".to_owned(),
         DeliveryFailure::Congestion => "too many requests in flight".to_owned(),
-        DeliveryFailure::Interrupted => "interrupted by a restart".to_owned(),
+        DeliveryFailure::Interrupted => "interrupted".to_owned(),
     }
 }
 
@@ -152,9 +154,8 @@ fn judge(event: &Event) -> Option<Judge> {
         Event::DeliveryWithheld(event) => Some(event.ruling.judge),
         Event::MessageDiscarded(event) => Some(event.ruling.judge),
         Event::StoreAwaited(event) => Some(event.ruling.judge),
-        Event::ClientRegistered(_) | Event::ClientGone(_) | Event::MessageDelivered(_) | Event::DeliveryFailed(_) => {
-            None
-        }
+        Event::NotificationPlanned(event) => Some(event.ruling.judge),
+        _ => None,
     }
 }
 

@@ -3,6 +3,7 @@
 //! Everything is read from records alone. A timeline shows what happened and who decided it, but neither content nor
 //! addresses: auditors see message ids, hashed users and digests.
 
+mod errands;
 mod line;
 mod timeline;
 mod verify;

@@ -23,7 +23,11 @@ pub enum Command {
     /// Checks a configuration without opening a port
     Check(Setup),
     /// Plays the story of a deferred message over loopback SIP and prints each step
-    Demo,
+    Demo {
+        /// The story of three messages that their recipient deals with: deliver, store, delete
+        #[arg(long)]
+        manage: bool,
+    },
     /// Policy components
     #[command(subcommand)]
     Policy(Policy),

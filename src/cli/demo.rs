@@ -1,8 +1,9 @@
-//! `restante demo`: the story of a deferred message over loopback SIP.
+//! `restante demo`: a story of deferred messages over loopback SIP.
 
 use super::{CliError, out};
-use crate::app;
+use crate::app::{self, Story};
 
-pub(super) fn run() -> Result<(), CliError> {
-    Ok(app::demo(|line| out::result(line))?)
+pub(super) fn run(manage: bool) -> Result<(), CliError> {
+    let story = if manage { Story::Manage } else { Story::Push };
+    Ok(app::demo(story, |line| out::result(line))?)
 }

@@ -1,5 +1,6 @@
 //! From text and flags to a checked configuration; every problem is reported, not just the first.
 
+use super::notifier;
 use super::places::{self, Place, Places};
 use super::{Config, Listen, Realm, validate};
 use ipnet::IpNet;
@@ -125,7 +126,7 @@ fn parse(source: Source<'_>, problems: &mut Vec<Problem>) -> (Config, Places) {
 
 /// Serde's messages quote the value: not that of a password.
 fn is_password(key: &str) -> bool {
-    key.starts_with("realms.") && key.contains(".users.")
+    key == "store.master-password" || notifier::is_secret(key) || key.starts_with("realms.") && key.contains(".users.")
 }
 
 /// Host names know no case (RFC 4343): realms are kept in lower case.

@@ -3,18 +3,26 @@
 //! Reading the file is the caller's affair (`cli::load`): this floor turns text into checked values and does no IO.
 
 mod demo;
+mod errands;
 mod load;
+mod notifier;
 mod places;
+mod preferences;
 mod sections;
+mod store;
 mod validate;
 
 pub use demo::{DEMO_REALM, DEMO_USERS};
+pub use errands::{Errands, Expired, Handling};
 pub use load::{ConfigError, Fault, Overrides, Problem, Source};
+pub use notifier::{Notifier, NotifierKind, Smpp, SmppBind, SmppEncoding, SmppLong, Webhook};
 pub use places::Place;
+pub use preferences::Preferences;
 pub use sections::{
-    Actors, Admin, Config, Journal, Listen, ListenError, Log, PeerError, Policy, Queue, Realm, Secret, Sip, Transport,
-    peer,
+    Actors, Admin, Config, Journal, Listen, ListenError, Log, PeerError, Policy, Queue, Realm, Registrations, Secret,
+    Sip, Transport, peer,
 };
+pub use store::{ImapServer, ImapServerError, Login, Security, Store};
 
 #[cfg(test)]
 mod tests;

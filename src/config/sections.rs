@@ -1,5 +1,9 @@
 //! The sections of the configuration, each with its defaults: the one place for every limit and interval.
 
+use super::errands::{Errands, Expired, Handling};
+use super::notifier::{Notifier, NotifierKind, Smpp, Webhook};
+use super::preferences::Preferences;
+use super::store::Store;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
@@ -17,9 +21,15 @@ pub struct Config {
     #[serde(default = "BTreeMap::new")]
     pub realms: BTreeMap<String, Realm>,
     pub queue: Queue,
+    pub errands: Errands,
     pub journal: Journal,
     pub policy: Policy,
+    pub preferences: Preferences,
     pub actors: Actors,
+    pub store: Store,
+    pub notifier: Notifier,
+    pub webhook: Webhook,
+    pub smpp: Smpp,
     pub admin: Admin,
     pub log: Log,
 }
@@ -48,6 +58,10 @@ pub struct Sip {
     pub server_transactions_max: usize,
     /// Most client transactions held; beyond it deliveries wait.
     pub client_transactions_max: usize,
+    /// Most dialogs held, calls that may become one included; beyond it an INVITE gets 503 with Retry-After.
+    pub dialogs_max: usize,
+    /// Longest session agreed to before it must be refreshed (RFC 4028), seconds.
+    pub session_secs: u32,
     /// Most TCP connections.
     pub connections_max: usize,
     /// A TCP connection on which nothing arrives for so long is closed, seconds.
@@ -60,6 +74,10 @@ pub struct Sip {
     pub retry_after_secs: u32,
     /// Most clients whose digest nonce counts are remembered against replays; one more is challenged again.
     pub digest_clients_max: usize,
+    /// Most subscriptions to registration states; users beyond it are served by third-party REGISTER alone.
+    pub subscriptions_max: usize,
+    /// Life asked for such a subscription, seconds.
+    pub subscription_secs: u32,
 }
 
 /// `[realms."DOMAIN"]`: one operator's SIP domain.
@@ -72,11 +90,34 @@ pub struct Realm {
     pub digest: bool,
     /// Passwords by user name, for digest authentication.
     pub users: BTreeMap<String, Secret>,
+    /// How its users are notified out-of-band, if not as `notifier.kind` says.
+    pub notifier: Option<NotifierKind>,
     /// Provider's maximum expiry (DEF-5a-ii), seconds: 1 to 2 592 000.
     pub expiry_max_secs: u64,
     /// Shortest and longest registration granted to a client, seconds.
     pub registration_min_secs: u32,
     pub registration_max_secs: u32,
+    /// `preferences.xcap-root` of this realm; empty: its documents are kept here.
+    pub xcap_root: Option<String>,
+    pub registrations: Registrations,
+    /// What stands in where a user's preferences say nothing.
+    pub handling: Option<Handling>,
+    pub expired: Option<Expired>,
+    /// Ask the policy for a notification of messages that wait to be pushed, too (PUSH-N1).
+    pub notify_when_pushing: bool,
+    /// The Interworking Selection Function (MNG-4); without it, `interwork` is refused and the message kept.
+    pub isf: Option<String>,
+}
+
+/// Who tells which clients of a realm are registered, behind an S-CSCF.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Registrations {
+    /// The third-party REGISTER, with the client's own in its body.
+    #[default]
+    ThirdParty,
+    /// The reg event of the S-CSCF (RFC 3680), subscribed to when a third-party REGISTER does not tell.
+    RegEvent,
 }
 
 /// A password; never printed.
@@ -165,6 +206,8 @@ pub struct Actors {
     pub mailbox_max: usize,
     /// Users being woken at the same time.
     pub wake_permits: usize,
+    /// Pushes younger than T1 and without an answer at the same time; others wait their turn.
+    pub pushes_max: usize,
     /// A user with nothing in flight is put to sleep after so long, seconds.
     pub idle_secs: u64,
     /// Due users handed over by the scheduler at a time.
@@ -210,9 +253,15 @@ impl Default for Config {
             sip: Sip::default(),
             realms: super::demo::realms(),
             queue: Queue::default(),
+            errands: Errands::default(),
             journal: Journal::default(),
             policy: Policy::default(),
+            preferences: Preferences::default(),
             actors: Actors::default(),
+            store: Store::default(),
+            notifier: Notifier::default(),
+            webhook: Webhook::default(),
+            smpp: Smpp::default(),
             admin: Admin::default(),
             log: Log::default(),
         }
@@ -247,12 +296,16 @@ impl Default for Sip {
             body_bytes_max: 64 << 10,
             server_transactions_max: 400_000,
             client_transactions_max: 100_000,
+            dialogs_max: 10_000,
+            session_secs: 1800,
             connections_max: 10_000,
             connection_idle_secs: 600,
             connection_backlog_max: 1 << 20,
             udp_request_bytes_max: 1300,
             retry_after_secs: 5,
             digest_clients_max: 100_000,
+            subscriptions_max: 100_000,
+            subscription_secs: 3600,
         }
     }
 }
@@ -262,10 +315,17 @@ impl Default for Realm {
         Self {
             next_hop: None,
             digest: true,
+            notifier: None,
             users: BTreeMap::new(),
             expiry_max_secs: 604_800,
             registration_min_secs: 60,
             registration_max_secs: 86_400,
+            handling: None,
+            expired: None,
+            notify_when_pushing: false,
+            isf: None,
+            registrations: Registrations::default(),
+            xcap_root: None,
         }
     }
 }
@@ -316,7 +376,15 @@ impl Default for Policy {
 
 impl Default for Actors {
     fn default() -> Self {
-        Self { threads: 0, awake_max: 100_000, mailbox_max: 64, wake_permits: 64, idle_secs: 30, due_batch_max: 1024 }
+        Self {
+            threads: 0,
+            awake_max: 100_000,
+            mailbox_max: 64,
+            wake_permits: 64,
+            pushes_max: 1024,
+            idle_secs: 30,
+            due_batch_max: 1024,
+        }
     }
 }
 

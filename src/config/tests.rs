@@ -57,7 +57,22 @@ fn the_sample_file_has_every_key_with_a_comment_of_its_own() {
         }
         before = raw;
     }
-    for section in ["sip", "realms.\"restante.test\"", "queue", "journal", "policy", "actors", "admin", "log"] {
+    for section in [
+        "sip",
+        "realms.\"restante.test\"",
+        "queue",
+        "journal",
+        "policy",
+        "actors",
+        "preferences",
+        "errands",
+        "store",
+        "notifier",
+        "webhook",
+        "smpp",
+        "admin",
+        "log",
+    ] {
         let shape = problems(&format!("[{section}]\nno-such-key = 1\n[realms.x]")).remove(0);
         let (_, known) = shape.split_once("expected ").unwrap();
         for key in known.split('`').skip(1).step_by(2) {
@@ -134,6 +149,7 @@ fn values_that_do_not_fit_together_are_refused() {
         ("[journal]\nappends-waiting-max = 10", "journal.batch-max"),
         ("[journal]\nwrite-buffer-bytes = 536870912", "journal.disk-free-min"),
         ("[actors]\nawake-max = 10", "actors.wake-permits"),
+        ("[preferences]\ncache-bytes-max = 1048576", "preferences.cache-bytes-max"),
         ("[admin]\nlisten = \"127.0.0.1:5060\"", "admin.listen"),
         ("[policy]\nmemory-bytes-max = 4294967296\ninstances-max = 1000", "policy.instances-max"),
     ] {
@@ -201,6 +217,24 @@ fn next_hops_are_sip_uris() {
 }
 
 #[test]
+fn xcap_roots_are_http_urls_and_a_realm_may_have_its_own() {
+    let text = "[preferences]\nxcap-root = \"https://xcap.ims.test/root\"\n[realms.a]\n[realms.b]\nxcap-root = \"\"\n\
+                [realms.c]\nxcap-root = \"http://[::1]:8080\"";
+    let config = read(text).unwrap();
+    let root = |realm: &str| config.preferences.root_of(&config.realms[realm]);
+    assert_eq!(
+        (root("a"), root("b"), root("c")),
+        (Some("https://xcap.ims.test/root"), None, Some("http://[::1]:8080"))
+    );
+    for bad in
+        ["xcap.ims.test", "ftp://x/", "https://", "https://user@x/", "http://x:0/", "http://x/?a", "http://x/a b"]
+    {
+        assert!(read(&format!("[preferences]\nxcap-root = {bad:?}\n[realms.x]")).is_err(), "{bad}");
+        assert!(read(&format!("[realms.x]\nxcap-root = {bad:?}")).is_err(), "{bad}");
+    }
+}
+
+#[test]
 fn flags_override_the_file_and_are_blamed_for_what_they_say() {
     let overrides = Overrides {
         listen: vec!["tcp:127.0.0.1:5080".parse().unwrap()],
@@ -235,10 +269,66 @@ fn the_host_is_never_an_address_that_says_nothing() {
 }
 
 #[test]
+fn a_message_store_needs_a_login_and_tls_or_this_machine() {
+    let store = |text: &str| read(&with_realm(&format!("[store]\nmaster-password = \"geheim\"\n{text}")));
+    for good in
+        ["imap = \"imaps://store.ims.test\"", "imap = \"imap://192.0.2.1\"", "imap = \"imap+plain://[::1]:1143\""]
+    {
+        assert!(store(good).is_ok(), "{good}");
+    }
+    assert!(store("imap = \"imap+plain://192.0.2.1\"\nplain-anywhere = true").is_ok());
+    let told = |text: &str| store(text).unwrap_err().to_string();
+    assert!(
+        told("imap = \"imap+plain://192.0.2.1\"").contains("restante.toml:3:1: store.imap: passwords and messages")
+    );
+    assert!(told("imap = \"store.ims.test\"").contains("'store.ims.test' is no IMAP server"));
+    assert!(told("imap = \"imaps://x\"\nmaster-user = \"\"").contains("give store.master-user"));
+    assert!(told("user-format = \"bob\"").contains("a text with {user} or {address} in it"));
+    assert!(told("rest-min-secs = 100").contains("the first rest is longer than the longest"));
+    assert!(problems(&with_realm("[store]\nimap = \"imaps://x\""))[0].contains("give store.master-password"));
+}
+
+#[test]
 fn passwords_are_never_printed() {
+    assert_eq!(
+        problems(&with_realm("[store]\nmaster-password = 123456")),
+        ["restante.toml:2:19: store.master-password: a password must be a text in quotes"]
+    );
     assert!(!format!("{:?}", Config::default()).contains("alice-demo"));
     let found = problems("[realms.x]\nusers = { alice = 123456 }");
     assert_eq!(found, ["restante.toml:2:19: realms.x.users.alice: a password must be a text in quotes"]);
+}
+
+#[test]
+fn a_realm_may_have_a_notifier_of_its_own_and_what_it_needs_is_asked_for() {
+    let text = "[notifier]\nkind = \"none\"\n[realms.\"ims.test\"]\nnotifier = \"outbox\"\n[realms.\"other.test\"]";
+    let config = read(text).unwrap();
+    assert_eq!(config.notifier_of("ims.test"), NotifierKind::Outbox);
+    assert_eq!(config.notifier_of("other.test"), NotifierKind::None);
+    assert!(!config.notifies_by(NotifierKind::Smpp));
+    let found = problems("[realms.\"ims.test\"]\nnotifier = \"webhook\"");
+    assert!(found.len() == 2 && found[0].contains("webhook.url") && found[1].contains("webhook.secrets"), "{found:?}");
+    let found = problems("[notifier]\nkind = \"smpp\"\n[realms.\"ims.test\"]");
+    assert!(found.len() == 1 && found[0].contains("smpp.address"), "{found:?}");
+}
+
+#[test]
+fn notifier_values_that_will_not_do_are_told_without_their_secrets() {
+    for (text, key) in [
+        ("[webhook]\nurl = \"ftp://x/\"", "webhook.url"),
+        ("[webhook]\nurl = \"https://me@x/\"", "webhook.url"),
+        ("[webhook]\nsecrets = [\"short-one\"]", "webhook.secrets"),
+        ("[smpp]\naddress = \"smsc\"", "smpp.address"),
+        ("[smpp]\npassword = \"nine-long\"", "smpp.password"),
+        ("[smpp]\ntext = \"{total} messages\"", "smpp.text"),
+        ("[smpp]\nreconnect-min-ms = 60000", "smpp.reconnect-min-ms"),
+        ("[webhook]\nsecrets = [123456]", "webhook.secrets"),
+        ("[smpp]\npassword = 123456", "smpp.password"),
+    ] {
+        let found = problems(&with_realm(text));
+        assert!(found.len() == 1 && found[0].contains(key), "{text}: {found:?}");
+        assert!(!["short-one", "nine-long", "123456"].iter().any(|secret| found[0].contains(secret)), "{found:?}");
+    }
 }
 
 /// The range of a number, as its fault tells it; nothing for what is no number.

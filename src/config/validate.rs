@@ -2,7 +2,10 @@
 
 use super::load::{Fault, Problem};
 use super::places::{Places, join};
-use super::{Actors, Admin, Config, Journal, Listen, Policy, Queue, Realm, Sip, Transport, demo};
+use super::{
+    Actors, Admin, Config, Errands, Journal, Listen, Policy, Preferences, Queue, Realm, Sip, Transport, demo, notifier,
+    store,
+};
 use std::collections::HashSet;
 use std::net::Ipv6Addr;
 
@@ -18,15 +21,19 @@ pub(super) fn validate(config: &Config, places: &Places, problems: &mut Vec<Prob
     sip(&mut check, &config.sip);
     realms(&mut check, config);
     queue(&mut check, &config.queue);
+    errands(&mut check, &config.errands);
     journal(&mut check, &config.journal);
     policy(&mut check, &config.policy);
+    preferences(&mut check, &config.preferences);
     actors(&mut check, &config.actors);
     admin(&mut check, &config.admin);
+    store::validate(&mut check, &config.store);
+    notifier::validate(&mut check, config);
     check.text("log.filter", &config.log.filter, |text| !text.trim().is_empty(), "a filter such as info");
     together(&mut check, config);
 }
 
-struct Check<'a> {
+pub(super) struct Check<'a> {
     places: &'a Places,
     problems: &'a mut Vec<Problem>,
 }
@@ -36,20 +43,20 @@ impl Check<'_> {
         self.problems.push(Problem { place: self.places.of(key), key: key.to_owned(), fault });
     }
 
-    fn range(&mut self, key: &str, value: impl TryInto<u64>, min: u64, max: u64, unit: &'static str) {
+    pub(super) fn range(&mut self, key: &str, value: impl TryInto<u64>, min: u64, max: u64, unit: &'static str) {
         let value = value.try_into().unwrap_or(u64::MAX);
         if value < min || value > max {
             self.fault(key, Fault::Range { value, min, max, unit });
         }
     }
 
-    fn text(&mut self, key: &str, value: &str, good: impl Fn(&str) -> bool, wanted: &'static str) {
+    pub(super) fn text(&mut self, key: &str, value: &str, good: impl Fn(&str) -> bool, wanted: &'static str) {
         if !good(value) {
             self.fault(key, Fault::Text { value: value.to_owned(), wanted });
         }
     }
 
-    fn holds(&mut self, key: &str, good: bool, why: &'static str, advice: &'static str) {
+    pub(super) fn holds(&mut self, key: &str, good: bool, why: &'static str, advice: &'static str) {
         if !good {
             self.fault(key, Fault::Conflict { why, advice });
         }
@@ -81,12 +88,16 @@ fn sip(check: &mut Check<'_>, sip: &Sip) {
     check.range("sip.body-bytes-max", sip.body_bytes_max, 1, 16 * MIB, "octets");
     check.range("sip.server-transactions-max", sip.server_transactions_max, 1, 10_000_000, "transactions");
     check.range("sip.client-transactions-max", sip.client_transactions_max, 1, 10_000_000, "transactions");
+    check.range("sip.dialogs-max", sip.dialogs_max, 1, 1_000_000, "dialogs");
+    check.range("sip.session-secs", sip.session_secs, 90, DAY_SECS, "seconds");
     check.range("sip.connections-max", sip.connections_max, 1, 1_000_000, "connections");
     check.range("sip.connection-idle-secs", sip.connection_idle_secs, 1, DAY_SECS, "seconds");
     check.range("sip.connection-backlog-max", sip.connection_backlog_max, 4 * KIB, 256 * MIB, "octets");
     check.range("sip.udp-request-bytes-max", sip.udp_request_bytes_max, 200, 65_507, "octets");
     check.range("sip.retry-after-secs", sip.retry_after_secs, 1, DAY_SECS, "seconds");
     check.range("sip.digest-clients-max", sip.digest_clients_max, 1, 10_000_000, "clients");
+    check.range("sip.subscriptions-max", sip.subscriptions_max, 1, 10_000_000, "subscriptions");
+    check.range("sip.subscription-secs", sip.subscription_secs, 60, MONTH_SECS, "seconds");
 }
 
 fn realms(check: &mut Check<'_>, config: &Config) {
@@ -110,12 +121,19 @@ fn one_realm(check: &mut Check<'_>, path: &str, realm: &Realm) {
         let wanted = "a SIP URI, such as sip:scscf.example.net:5060;transport=udp (sips: is not supported yet)";
         check.text(&join(path, "next-hop"), next_hop, is_next_hop, wanted);
     }
+    if let Some(isf) = &realm.isf {
+        check.text(&join(path, "isf"), isf, is_next_hop, "a SIP URI, such as sip:isf.example.net:5060;transport=tcp");
+    }
     for (user, password) in &realm.users {
         let key = join(&join(path, "users"), user);
         let good = !user.is_empty() && user.chars().all(|c| !c.is_control() && !matches!(c, '"' | '\\' | ' '));
         check.text(&key, user, |_| good, "a user name without spaces, quotes or control characters");
         let empty = password.0.is_empty();
         check.holds(&key, !empty, "the password is empty", "give one, or remove the user");
+    }
+    if let Some(root) = &realm.xcap_root {
+        let good = |root: &str| root.is_empty() || is_http_url(root);
+        check.text(&join(path, "xcap-root"), root, good, "an XCAP root, or nothing for documents kept here");
     }
     check.range(&join(path, "expiry-max-secs"), realm.expiry_max_secs, 1, MONTH_SECS, "seconds");
     check.range(&join(path, "registration-min-secs"), realm.registration_min_secs, 1, MONTH_SECS, "seconds");
@@ -137,6 +155,17 @@ fn queue(check: &mut Check<'_>, queue: &Queue) {
     check.range("queue.backoff-min-secs", queue.backoff_min_secs, 1, DAY_SECS, "seconds");
     check.range("queue.backoff-max-secs", queue.backoff_max_secs, 1, MONTH_SECS, "seconds");
     check.range("queue.questions-max", queue.questions_max, 1, 10_000, "questions");
+}
+
+fn errands(check: &mut Check<'_>, errands: &Errands) {
+    check.range("errands.in-flight-max", errands.in_flight_max, 1, 1000, "errands");
+    check.range("errands.waiting-max", errands.waiting_max, 1, 1_000_000, "errands");
+    check.range("errands.report-secs-max", errands.report_secs_max, 1, MONTH_SECS, "seconds");
+    check.range("errands.store-secs-max", errands.store_secs_max, 1, MONTH_SECS, "seconds");
+    check.range("errands.out-of-band-again-secs", errands.out_of_band_again_secs, 1, MONTH_SECS, "seconds");
+    check.range("errands.out-of-band-again-secs-max", errands.out_of_band_again_secs_max, 1, MONTH_SECS, "seconds");
+    check.range("errands.postpone-secs", errands.postpone_secs, 1, DAY_SECS, "seconds");
+    check.range("errands.postponements-max", errands.postponements_max, 0, 1000, "times");
 }
 
 fn journal(check: &mut Check<'_>, journal: &Journal) {
@@ -161,11 +190,44 @@ fn policy(check: &mut Check<'_>, policy: &Policy) {
     check.range("policy.calls-per-instance", policy.calls_per_instance, 1, 1_000_000_000, "calls");
 }
 
+fn preferences(check: &mut Check<'_>, preferences: &Preferences) {
+    const ROOT: &str = "an XCAP root, such as https://xcap.ims.example.net/xcap-root";
+    if let Some(root) = &preferences.xcap_root {
+        check.text("preferences.xcap-root", root, is_http_url, ROOT);
+    }
+    let named = preferences.ca_file.as_ref().is_none_or(|file| !file.as_os_str().is_empty());
+    check.holds("preferences.ca-file", named, "no file is named", "name a PEM file, or remove the key");
+    for (kind, auid, document, media_type) in [
+        ("rules", &preferences.rules_auid, &preferences.rules_document, &preferences.rules_media_type),
+        ("profile", &preferences.profile_auid, &preferences.profile_document, &preferences.profile_media_type),
+    ] {
+        let auid_good = |auid: &str| auid.is_empty() || is_header_text(auid);
+        check.text(&format!("preferences.{kind}-auid"), auid, auid_good, "an AUID, or nothing");
+        check.text(&format!("preferences.{kind}-document"), document, is_header_text, "the name of a document");
+        check.text(&format!("preferences.{kind}-media-type"), media_type, is_header_text, "a media type, or */*");
+    }
+    check.range("preferences.max-age-secs", preferences.max_age_secs, 1, DAY_SECS, "seconds");
+    check.range("preferences.absent-max-age-secs", preferences.absent_max_age_secs, 1, DAY_SECS, "seconds");
+    check.range("preferences.failure-max-age-secs", preferences.failure_max_age_secs, 1, 3600, "seconds");
+    check.range("preferences.cache-users-max", preferences.cache_users_max, 1, 100_000_000, "users");
+    check.range("preferences.cache-bytes-max", preferences.cache_bytes_max, MIB, 1024 * GIB, "octets");
+    check.range("preferences.document-bytes-max", preferences.document_bytes_max, KIB, 16 * MIB, "octets");
+    check.range("preferences.connect-ms-max", preferences.connect_ms_max, 1, 60_000, "milliseconds");
+    check.range("preferences.request-ms-max", preferences.request_ms_max, 1, 60_000, "milliseconds");
+    check.range("preferences.requests-max", preferences.requests_max, 1, 10_000, "requests");
+    check.range("preferences.reads-max", preferences.reads_max, 1, 10_000_000, "users");
+    check.range("preferences.attempts-max", preferences.attempts_max, 1, 10, "attempts");
+    check.range("preferences.retry-pause-ms", preferences.retry_pause_ms, 0, 60_000, "milliseconds");
+    check.range("preferences.breaker-failures", preferences.breaker_failures, 1, 10_000, "failures");
+    check.range("preferences.breaker-pause-secs", preferences.breaker_pause_secs, 1, 3600, "seconds");
+}
+
 fn actors(check: &mut Check<'_>, actors: &Actors) {
     check.range("actors.threads", actors.threads, 0, 1024, "threads (0: one per core)");
     check.range("actors.awake-max", actors.awake_max, 1, 10_000_000, "users");
     check.range("actors.mailbox-max", actors.mailbox_max, 1, 100_000, "commands");
     check.range("actors.wake-permits", actors.wake_permits, 1, 100_000, "users");
+    check.range("actors.pushes-max", actors.pushes_max, 1, 1_000_000, "pushes");
     check.range("actors.idle-secs", actors.idle_secs, 1, DAY_SECS, "seconds");
     check.range("actors.due-batch-max", actors.due_batch_max, 1, 1_000_000, "users");
 }
@@ -176,7 +238,7 @@ fn admin(check: &mut Check<'_>, admin: &Admin) {
 
 /// Values of different keys that must fit together.
 fn together(check: &mut Check<'_>, config: &Config) {
-    let Config { sip, queue, journal, policy, actors, admin, .. } = config;
+    let Config { sip, queue, journal, policy, preferences, actors, admin, .. } = config;
     let taken = |listen: &Listen| listen.transport == Transport::Tcp && listen.address == admin.listen;
     check.holds(
         "admin.listen",
@@ -214,6 +276,13 @@ fn together(check: &mut Check<'_>, config: &Config) {
         "what is in memory could not be written out when the disk gets full",
         "raise it to journal.write-buffer-bytes at least",
     );
+    // The cache has up to 64 parts, and each must hold both documents of a user.
+    check.holds(
+        "preferences.cache-bytes-max",
+        preferences.cache_bytes_max / 256 >= preferences.document_bytes_max,
+        "profiles with documents of the longest kind would not fit",
+        "raise it to 256 times preferences.document-bytes-max at least",
+    );
     check.holds(
         "actors.wake-permits",
         actors.wake_permits <= actors.awake_max,
@@ -242,11 +311,26 @@ fn is_host_name(text: &str) -> bool {
 }
 
 /// A host name, an IPv4 address, or an IPv6 address in brackets.
-fn is_host(text: &str) -> bool {
+pub(super) fn is_host(text: &str) -> bool {
     match text.strip_prefix('[') {
         Some(rest) => rest.strip_suffix(']').is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()),
         None => is_host_name(text),
     }
+}
+
+/// `http://HOST[:PORT][/PATH]` or `https://…`, without user, query and fragment.
+fn is_http_url(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once("://") else { return false };
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let bracket = authority.rfind(']').unwrap_or(0);
+    let (host, port) = match authority.rfind(':').filter(|colon| *colon > bracket) {
+        Some(colon) => (&authority[..colon], authority.get(colon + 1..)),
+        None => (authority, None),
+    };
+    matches!(scheme, "http" | "https")
+        && is_host(host)
+        && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
+        && path.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'<' | b'>' | b'"' | b'?' | b'#' | b'\\'))
 }
 
 fn is_header_text(text: &str) -> bool {

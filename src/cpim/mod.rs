@@ -1,4 +1,8 @@
-//! CPIM, IMDN and the other bodies a message may carry (RFC 3862, 5438): readers only.
+//! The CPIM wrapper of a message (RFC 3862) with the headers of IMDN (RFC 5438): read, and written for notifications.
+
+mod print;
+
+pub use print::Notification;
 
 use std::fmt;
 

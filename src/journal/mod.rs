@@ -13,7 +13,7 @@ mod rocks;
 
 pub use counters::{Counters, Limit, Uncounted};
 pub use memory::MemoryJournal;
-pub use rocks::{RocksJournal, RocksReader};
+pub use rocks::{RocksJournal, RocksReader, RocksShelf};
 
 use crate::types::{Chain, MessageId, SeedSecret, Timestamp, UserKey};
 use bytes::Bytes;

@@ -5,9 +5,11 @@ mod open;
 mod options;
 mod read;
 mod secondary;
+mod shelf;
 mod sink;
 
 pub use secondary::RocksReader;
+pub use shelf::RocksShelf;
 
 use super::committer::{Committer, Limits};
 use super::{Append, Commit, Counters, Head, Journal, JournalError, JournalRead, Loaded, Snapshot, Stored, layout};
@@ -53,6 +55,11 @@ impl RocksJournal {
         counters.held(totals);
         let sink = sink::RocksSink::new(Arc::clone(&db), config.directory.clone(), totals);
         Ok(Self { committer: Committer::start(sink, limits, counters)?, db, secret })
+    }
+
+    /// The ordered map beside the journal in the same database, for the outside parts' embedded defaults.
+    pub fn shelf(&self) -> RocksShelf {
+        RocksShelf::new(Arc::clone(&self.db))
     }
 }
 

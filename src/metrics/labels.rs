@@ -87,6 +87,71 @@ label! {
     }
 }
 label! {
+    /// What an errand is for.
+    Errand = "errand" {
+        /// A system message to a client, or the out-of-band notifier.
+        Notify = "notify",
+        /// A disposition notification to a sender.
+        Report = "report",
+        /// A message into the message store.
+        Store = "store",
+        /// A message into the conversation history, before a push.
+        Record = "record",
+        /// The removal of such a record.
+        Withdraw = "withdraw",
+        /// A message to the Interworking Selection Function.
+        Interwork = "interwork",
+    }
+}
+label! {
+    /// How a try of an errand ended.
+    Errands = "outcome" {
+        Done = "done",
+        /// It will be tried again.
+        Failed = "failed",
+        GivenUp = "given-up",
+    }
+}
+label! {
+    /// What a client asked to be done with a message (MNG-3 … MNG-6).
+    Managed = "action" {
+        Delete = "delete",
+        Interwork = "interwork",
+        Store = "store",
+        Deliver = "deliver",
+    }
+}
+label! {
+    /// How the reading of a preferences document ended.
+    Preference = "outcome" {
+        /// A document that can be read.
+        Found = "found",
+        /// 304: as known.
+        Unchanged = "unchanged",
+        /// 404: the defaults hold.
+        Absent = "absent",
+        /// 401, 403 and other refusals.
+        Refused = "refused",
+        /// 5xx, 429.
+        Failed = "failed",
+        Timeout = "timeout",
+        Transport = "transport",
+        /// No document of that kind, or too long.
+        Unreadable = "unreadable",
+        /// The XDMS failed too often and is left alone.
+        NotAsked = "not-asked",
+        /// The shelf failed.
+        Disk = "disk",
+    }
+}
+label! {
+    /// Whether a profile was in memory.
+    Lookup = "outcome" {
+        Hit = "hit",
+        Miss = "miss",
+    }
+}
+label! {
     /// A policy decision.
     Hook = "hook" {
         Admission = "admission",
@@ -131,6 +196,7 @@ label! {
         Options = "OPTIONS",
         Register = "REGISTER",
         Subscribe = "SUBSCRIBE",
+        Update = "UPDATE",
         Other = "other",
     }
 }
@@ -139,8 +205,10 @@ label! {
     Answered = "method" {
         Invite = "INVITE",
         Message = "MESSAGE",
+        Notify = "NOTIFY",
         Options = "OPTIONS",
         Register = "REGISTER",
+        Subscribe = "SUBSCRIBE",
         Other = "other",
     }
 }
@@ -162,6 +230,8 @@ label! {
         S481 = "481",
         S483 = "483",
         S486 = "486",
+        S487 = "487",
+        S488 = "488",
         S500 = "500",
         S503 = "503",
         S513 = "513",
@@ -211,10 +281,55 @@ label! {
     }
 }
 label! {
+    /// A request to the message store.
+    Storing = "operation" {
+        Append = "append",
+        /// Looking up whether a repeated append is there already.
+        Search = "search",
+        Remove = "remove",
+    }
+}
+label! {
+    /// How a request to the message store ended.
+    Stored = "outcome" {
+        Done = "done",
+        /// A search found nothing.
+        Absent = "absent",
+        Unreachable = "unreachable",
+        Timeout = "timeout",
+        Busy = "busy",
+        Quota = "quota",
+        Login = "login",
+        Failed = "failed",
+        Refused = "refused",
+    }
+}
+label! {
     /// The side of a SIP transaction.
     Side = "side" {
         Server = "server",
         Client = "client",
+    }
+}
+label! {
+    /// A way of telling users out-of-band that messages wait.
+    Notifier = "notifier" {
+        Outbox = "outbox",
+        Webhook = "webhook",
+        Smpp = "smpp",
+        /// The realm has none.
+        None = "none",
+    }
+}
+label! {
+    /// How one try to notify ended.
+    Notified = "outcome" {
+        Taken = "taken",
+        /// A limit of ours; it is counted with its own key.
+        Busy = "busy",
+        /// To be tried again.
+        Later = "later",
+        Refused = "refused",
     }
 }
 label! {
@@ -225,8 +340,10 @@ label! {
         BodyBytes = "sip.body-bytes-max",
         ServerTransactions = "sip.server-transactions-max",
         ClientTransactions = "sip.client-transactions-max",
+        Dialogs = "sip.dialogs-max",
         Connections = "sip.connections-max",
         ConnectionBacklog = "sip.connection-backlog-max",
+        Subscriptions = "sip.subscriptions-max",
         QueueMessages = "queue.messages-max",
         QueueBytes = "queue.bytes-max",
         QueueClients = "queue.clients-max",
@@ -239,12 +356,30 @@ label! {
         PolicyMemory = "policy.memory-bytes-max",
         PolicyStack = "policy.stack-bytes-max",
         PolicyInstances = "policy.instances-max",
+        CachedUsers = "preferences.cache-users-max",
+        CachedBytes = "preferences.cache-bytes-max",
+        DocumentBytes = "preferences.document-bytes-max",
+        PreferenceRequests = "preferences.requests-max",
+        PreferenceReads = "preferences.reads-max",
         AwakeUsers = "actors.awake-max",
         Mailbox = "actors.mailbox-max",
         WakePermits = "actors.wake-permits",
+        Pushes = "actors.pushes-max",
+        Errands = "errands.waiting-max",
+        NotifierRate = "notifier.per-second-max",
+        NoticeMessages = "notifier.messages-max",
+        Outbox = "notifier.outbox-max",
+        WebhookInFlight = "webhook.in-flight-max",
+        SmppWindow = "smpp.window-max",
+        StoreConnections = "store.connections-max",
+        StoreWaiting = "store.requests-waiting-max",
+        StoreMessages = "store.messages-max-per-user",
+        StoreBytes = "store.bytes-max-per-user",
         AdminConnections = "admin.connections-max",
         /// Host names waiting to be resolved.
         Lookups = "internal.lookups",
+        /// NOTIFYs and third-party REGISTERs waiting for the subscriptions.
+        SubscriptionOrders = "internal.subscription-orders",
         /// Commands waiting for the SIP thread.
         Inbox = "internal.inbox",
     }
@@ -266,6 +401,8 @@ impl From<Method> for Answered {
         match method {
             Method::Invite => Self::Invite,
             Method::Message => Self::Message,
+            Method::Notify => Self::Notify,
+            Method::Subscribe => Self::Subscribe,
             Method::Options => Self::Options,
             Method::Register => Self::Register,
             _ => Self::Other,
@@ -293,6 +430,8 @@ impl Status {
             481 => Self::S481,
             483 => Self::S483,
             486 => Self::S486,
+            487 => Self::S487,
+            488 => Self::S488,
             500 => Self::S500,
             503 => Self::S503,
             513 => Self::S513,

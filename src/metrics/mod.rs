@@ -2,16 +2,19 @@
 
 mod family;
 mod labels;
+mod outside;
 
 #[cfg(test)]
 mod tests;
 
 pub use labels::{
-    Answered, Deferral, Delivery, Direction, Drop, Expiry, Hook, JournalFailure, Label, Limit, Method, Policy, Refusal,
-    Registration, Side, Source, Status,
+    Answered, Deferral, Delivery, Direction, Drop, Errand, Errands, Expiry, Hook, JournalFailure, Label, Limit, Lookup,
+    Managed, Method, Notified, Notifier, Policy, Preference, Refusal, Registration, Side, Source, Status, Stored,
+    Storing,
 };
 
 use family::{By, Cube, Grid, Maker, PREFIX};
+use outside::Outside;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{Encoder, Histogram, IntCounter, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 use std::time::Duration;
@@ -36,6 +39,9 @@ pub struct Metrics {
     deferrals: By<Deferral, IntCounter>,
     deliveries: By<Delivery, IntCounter>,
     expiries: By<Expiry, IntCounter>,
+    errands: Grid<Errand, Errands>,
+    managed: By<Managed, IntCounter>,
+    stand_ins: IntCounter,
     policy_calls: Grid<Hook, Policy>,
     policy_seconds: By<Hook, Histogram>,
     policy_instances: IntGauge,
@@ -59,6 +65,9 @@ pub struct Metrics {
     refusals: By<Refusal, IntCounter>,
     transactions: By<Side, IntGauge>,
     connections: IntGauge,
+    dialogs: IntGauge,
+    subscriptions: IntGauge,
+    outside: Outside,
     limits: By<Limit, IntCounter>,
 }
 
@@ -81,6 +90,10 @@ impl Metrics {
                 .counters("deferrals_total", "Messages that were to be deferred, by what became of them.")?,
             deliveries: make.counters("deliveries_total", "Delivery attempts that came to an end.")?,
             expiries: make.counters("expiries_total", "Messages that expired, by what was done with them.")?,
+            errands: make.grid("errands_total", "Tries of what is done for users besides deliveries.")?,
+            managed: make.counters("managed_total", "Messages that clients asked to be dealt with.")?,
+            stand_ins: make
+                .counter("preferences_missed_total", "Decisions taken without the user's own preferences at hand.")?,
             policy_calls: make.grid("policy_calls_total", "Policy questions, by who gave the verdict.")?,
             policy_seconds: make.histograms("policy_call_seconds", "Time a policy question took.", &FAST)?,
             policy_instances: make.gauge("policy_instances", "Instances of policy components that are alive.")?,
@@ -114,6 +127,10 @@ impl Metrics {
             refusals: make.counters("sip_refused_total", "New requests that were answered 503 unheard.")?,
             transactions: make.gauges("sip_transactions", "SIP transactions held.")?,
             connections: make.gauge("sip_connections", "SIP connections over TCP.")?,
+            dialogs: make
+                .gauge("sip_dialogs", "SIP dialogs held: calls, of which management requests are one kind.")?,
+            subscriptions: make.gauge("sip_subscriptions", "Subscriptions to registration states held.")?,
+            outside: Outside::new(&make)?,
             limits: make.counters("limit_hits_total", "Times a limit of the configuration was reached, by its key.")?,
             registry,
         })
@@ -137,6 +154,21 @@ impl Metrics {
     /// A message expired.
     pub fn expiry(&self, disposal: Expiry) {
         self.expiries.at(disposal).inc();
+    }
+
+    /// A try of an errand ended.
+    pub fn errand(&self, errand: Errand, outcome: Errands) {
+        self.errands.at(errand).at(outcome).inc();
+    }
+
+    /// A client asked for something to be done with a message.
+    pub fn managed(&self, action: Managed) {
+        self.managed.at(action).inc();
+    }
+
+    /// A decision had to do without the user's own preferences.
+    pub fn preferences_missed(&self) {
+        self.stand_ins.inc();
     }
 
     /// A policy question was answered after so long.
@@ -251,9 +283,19 @@ impl Metrics {
         self.connections.set(gauge(open as u64));
     }
 
+    /// So many SIP dialogs are held now.
+    pub fn set_dialogs(&self, held: usize) {
+        self.dialogs.set(gauge(held as u64));
+    }
+
     /// TCP connections that opened (positive) or closed (negative).
     pub fn add_connections(&self, change: i64) {
         self.connections.add(change);
+    }
+
+    /// So many subscriptions to registration states are held now.
+    pub fn set_subscriptions(&self, held: usize) {
+        self.subscriptions.set(gauge(held as u64));
     }
 
     /// A limit of the configuration was reached.

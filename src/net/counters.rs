@@ -19,6 +19,8 @@ pub trait Counters: Send + Sync + 'static {
     fn transactions(&self, server: usize, client: usize);
     /// TCP connections now held.
     fn connections(&self, n: usize);
+    /// Dialogs now held.
+    fn dialogs(&self, n: usize);
 }
 
 /// Why something was thrown away.
@@ -30,7 +32,7 @@ pub enum DropCause {
     KeepAlive,
     /// A response that no client transaction waits for and that is not ours to pass on.
     UnmatchedResponse,
-    /// An ACK: without INVITE transactions there is nothing it could match.
+    /// An ACK that belongs to no INVITE and no dialog.
     Ack,
     /// An answer of ours that came when its transaction was gone.
     LateAnswer,
@@ -63,6 +65,8 @@ pub enum Limit {
     ServerTransactions,
     /// `sip.client-transactions-max`.
     ClientTransactions,
+    /// `sip.dialogs-max`.
+    Dialogs,
     /// `sip.connections-max`.
     Connections,
     /// `sip.connection-backlog-max`.
@@ -84,6 +88,7 @@ impl Limit {
         match self {
             Self::ServerTransactions => "server-transactions",
             Self::ClientTransactions => "client-transactions",
+            Self::Dialogs => "dialogs",
             Self::Connections => "connections",
             Self::ConnectionBacklog => "connection-backlog",
             Self::Handler => "handler",
@@ -106,4 +111,5 @@ impl Counters for NoCounters {
     fn limit_hit(&self, _: Limit) {}
     fn transactions(&self, _: usize, _: usize) {}
     fn connections(&self, _: usize) {}
+    fn dialogs(&self, _: usize) {}
 }

@@ -1,20 +1,23 @@
 //! The main loop of the sip thread: everything that has arrived, then everything that is due, then sleep.
 
 use super::bind::Sockets;
+use super::calls::{Calling, Invite, Waiter};
 use super::clock::{self, Clock};
 use super::event::{self, EVENTS_MAX, Event};
-use super::flow::{Flow, Key};
+use super::flow::{Flow, Key, Owner};
 use super::inbox::{Command, Inbox};
 use super::outgoing::{NoTcp, Pending, Purpose};
 use super::own::Own;
 use super::resolve::Resolver;
 use super::tcp::{Connections, TcpLimits};
 use super::udp::Udp;
-use super::{Counters, Handler, NetError, Outcome};
+use super::{Counters, Handler, NetError};
 use crate::config::{self, Listen, Transport};
 use crate::sip::Limits;
-use crate::sip::transaction::{Clients, ServerInput, Servers};
+use crate::sip::dialog::{DialogKey, Dialogs};
+use crate::sip::transaction::{Clients, InviteClients, InviteServerInput, InviteServers, ServerInput, Servers};
 use crate::types::{SeedSecret, Timestamp};
+use std::collections::HashMap;
 use std::future::{Future as _, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
@@ -37,6 +40,7 @@ const FAR: Duration = Duration::from_hours(1);
 pub(super) struct Settings {
     pub(super) udp_request_bytes_max: usize,
     pub(super) retry_after_secs: u32,
+    pub(super) dialogs_max: usize,
 }
 
 /// What a driver is made of, before it is on its thread.
@@ -67,12 +71,19 @@ pub(super) struct Driver {
     /// Taken from `events` while going to sleep.
     first_event: Option<Event>,
     pub(super) servers: Servers<Flow>,
-    pub(super) clients: Clients<Flow, oneshot::Sender<Outcome>>,
+    pub(super) clients: Clients<Flow, Waiter>,
+    pub(super) invites: InviteServers<Flow>,
+    pub(super) calls: InviteClients<Flow, Invite>,
+    pub(super) dialogs: Dialogs<Flow>,
+    /// Calls of ours without a final answer, by what they are to become.
+    pub(super) calling: HashMap<DialogKey, Calling>,
     /// Requests of ours that have no client transaction yet.
     pub(super) waiting: usize,
     /// Client transactions held, waiting ones included, when places were last given back.
     held: usize,
-    told: (usize, usize, usize),
+    /// Client transactions of our own begun in the present turn: nobody reserved a place for them.
+    occupied: usize,
+    told: (usize, usize, usize, usize),
     /// When the present turn of the loop began, by the machine's clock.
     pub(super) wall: Timestamp,
     pub(super) accepting: bool,
@@ -84,7 +95,7 @@ pub(super) struct Driver {
 pub(super) fn spawn(sockets: Sockets, parts: Parts) -> Result<(), NetError> {
     let (tell, told) = std::sync::mpsc::channel();
     let thread = move || {
-        let _closes = CloseAtEnd(Arc::clone(&parts.inbox));
+        let closes = CloseAtEnd(Arc::clone(&parts.inbox));
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime,
             // The starter waits; it cannot have gone.
@@ -102,6 +113,8 @@ pub(super) fn spawn(sockets: Sockets, parts: Parts) -> Result<(), NetError> {
         let done = runtime.block_on(driver.run());
         // Closes every connection; does not wait for a name server.
         runtime.shutdown_background();
+        // Before anybody is told: what comes then finds it closed.
+        drop(closes);
         if let Some(done) = done {
             // Whoever asked may have lost interest.
             done.send(()).ok();
@@ -146,6 +159,7 @@ impl Driver {
             settings: Settings {
                 udp_request_bytes_max: config.udp_request_bytes_max,
                 retry_after_secs: config.retry_after_secs,
+                dialogs_max: config.dialogs_max,
             },
             limits,
             handler,
@@ -162,10 +176,17 @@ impl Driver {
             events,
             first_event: None,
             servers: Servers::new(config.server_transactions_max),
-            clients: Clients::new(config.client_transactions_max),
+            // BYE, CANCEL and refreshes have room of their own.
+            clients: Clients::new(config.client_transactions_max.saturating_add(config.dialogs_max)),
+            invites: InviteServers::new(config.server_transactions_max),
+            // A call that has ended waits for stragglers in its transaction; a dialog may be refreshed meanwhile.
+            calls: InviteClients::new(config.dialogs_max.saturating_mul(4)),
+            dialogs: Dialogs::new(config.release, config.session_secs),
+            calling: HashMap::new(),
             waiting: 0,
             held: 0,
-            told: (0, 0, 0),
+            occupied: 0,
+            told: (0, 0, 0, 0),
             wall: clock::wall(),
             accepting: true,
             drain: None,
@@ -188,6 +209,9 @@ impl Driver {
             }
             self.servers.handle_timeout(now);
             self.clients.handle_timeout(now);
+            self.invites.handle_timeout(now);
+            self.calls.handle_timeout(now);
+            self.dialogs.handle_timeout(now);
             self.flush(now);
             self.publish(taken);
             if self.is_finished(now) {
@@ -238,6 +262,12 @@ impl Driver {
             Command::Respond { key: Key::Transaction(key), status, bytes } => {
                 self.servers.handle_input(ServerInput::Answer { key, status, bytes }, now);
             }
+            Command::Respond { key: Key::Invite(key), status, bytes } => {
+                self.invites.handle_input(InviteServerInput::Answer { key, status, bytes }, now);
+            }
+            Command::Accept { key, dialog, response, bytes } => self.accept(key, dialog, &response, bytes, now),
+            Command::Invite { dialog, out, reply } => self.call(dialog, *out, reply, now),
+            Command::HangUp { dialog } => self.hang_up(dialog, now),
             Command::Respond { key: Key::Stateless(to), status, bytes } => {
                 self.counters.response_sent(&crate::sip::Method::Invite, status);
                 self.transmit(to, bytes, None, now);
@@ -245,12 +275,14 @@ impl Driver {
             Command::Request { out, reply } => {
                 self.waiting += 1;
                 let out = *out;
-                let purpose = Purpose::Transaction(reply);
+                let purpose = Purpose::Transaction(Waiter::Caller(reply));
                 self.route(Pending::new(out.request, out.branch, out.target, purpose), now);
             }
             Command::Forward { key, request, target } => {
-                if let Key::Transaction(key) = key {
-                    self.servers.handle_input(ServerInput::Forget { key }, now);
+                match key {
+                    Key::Transaction(key) => self.servers.handle_input(ServerInput::Forget { key }, now),
+                    Key::Invite(key) => self.invites.handle_input(InviteServerInput::Forget { key }, now),
+                    Key::Stateless(_) => {}
                 }
                 let branch = self.own.forward_branch(&request);
                 self.route(Pending::new(*request, branch, target, Purpose::Forward), now);
@@ -259,6 +291,7 @@ impl Driver {
             Command::Drain { within, done } => {
                 self.accepting = false;
                 self.drain.get_or_insert((now.after(within), done));
+                self.hang_up_all(now);
             }
         }
     }
@@ -268,6 +301,9 @@ impl Driver {
         loop {
             self.server_events(None, now);
             self.client_events(now);
+            self.invite_server_events(None, now);
+            self.invite_client_events(now);
+            self.dialog_events(now);
             let mut idle = true;
             while let Some(transmit) = self.servers.poll_transmit() {
                 idle = false;
@@ -275,7 +311,15 @@ impl Driver {
             }
             while let Some(transmit) = self.clients.poll_transmit() {
                 idle = false;
-                self.transmit(transmit.to, transmit.bytes, Some(transmit.by), now);
+                self.transmit(transmit.to, transmit.bytes, Some(Owner::Request(transmit.by)), now);
+            }
+            while let Some(transmit) = self.invites.poll_transmit() {
+                idle = false;
+                self.transmit(transmit.to, transmit.bytes, None, now);
+            }
+            while let Some(transmit) = self.calls.poll_transmit() {
+                idle = false;
+                self.transmit(transmit.to, transmit.bytes, Some(Owner::Invite(transmit.by)), now);
             }
             if idle {
                 break;
@@ -287,14 +331,19 @@ impl Driver {
     /// Gives back the places of client transactions that have ended (`taken` came new in this turn), and sets the gauges.
     fn publish(&mut self, taken: usize) {
         let held = self.clients.len() + self.waiting;
+        let taken = taken + std::mem::take(&mut self.occupied);
         self.inbox.release((self.held + taken).saturating_sub(held));
         self.held = held;
-        let told = (self.servers.len(), held, self.tcp.len());
+        let servers = self.servers.len() + self.invites.len();
+        let told = (servers, held + self.calls.len(), self.tcp.len(), self.dialogs.len());
         if (told.0, told.1) != (self.told.0, self.told.1) {
             self.counters.transactions(told.0, told.1);
         }
         if told.2 != self.told.2 {
             self.counters.connections(told.2);
+        }
+        if told.3 != self.told.3 {
+            self.counters.dialogs(told.3);
         }
         self.told = told;
     }
@@ -302,6 +351,8 @@ impl Driver {
     fn is_finished(&self, now: Timestamp) -> bool {
         let Some((deadline, _)) = &self.drain else { return false };
         let is_idle = self.servers.unanswered() == 0 && self.clients.open() == 0 && self.waiting == 0;
+        let no_calls = self.invites.unanswered() == 0 && self.calls.open() == 0;
+        let is_idle = is_idle && no_calls && self.dialogs.is_empty() && self.calling.is_empty();
         now >= *deadline || is_idle && self.tcp.is_flushed() && self.udp.iter().all(Udp::is_flushed)
     }
 
@@ -334,8 +385,20 @@ impl Driver {
         // While draining, connections empty without telling: look often.
         let drain =
             self.drain.as_ref().map(|(deadline, _)| self.clock.now().after(Duration::from_millis(20)).min(*deadline));
-        let next = [self.servers.poll_timeout(), self.clients.poll_timeout(), drain].into_iter().flatten().min();
+        let calls = [self.invites.poll_timeout(), self.calls.poll_timeout(), self.dialogs.poll_timeout()];
+        let timeouts = [self.servers.poll_timeout(), self.clients.poll_timeout(), drain];
+        let next = timeouts.into_iter().chain(calls).flatten().min();
         next.map_or_else(|| Instant::now() + FAR, |at| self.clock.instant(at))
+    }
+
+    /// Takes a place for a client transaction of our own.
+    pub(super) fn occupy(&mut self) {
+        self.inbox.occupy();
+        self.occupied += 1;
+    }
+
+    pub(super) const fn is_draining(&self) -> bool {
+        self.drain.is_some()
     }
 
     /// The transport of a way back.

@@ -32,5 +32,14 @@ impl Flow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Key {
     Transaction(Handle),
+    /// An INVITE.
+    Invite(Handle),
     Stateless(Flow),
+}
+
+/// A transaction of ours that is to know when its octets could not be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    Request(Handle),
+    Invite(Handle),
 }

@@ -1,11 +1,13 @@
 //! What other threads want from the sip thread: a bounded list, one wake-up per batch.
 
+use super::calls::CallReply;
 use super::flow::Key;
 use super::{Counters, Limit, NetError, OutRequest, Target};
-use crate::sip::Request;
-use crate::sip::transaction::Outcome;
+use crate::sip::dialog::DialogKey;
+use crate::sip::transaction::{Handle, Outcome};
+use crate::sip::{Request, Response};
 use bytes::Bytes;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
@@ -13,11 +15,40 @@ use tokio::sync::{Notify, oneshot};
 /// One wish.
 #[derive(Debug)]
 pub(super) enum Command {
-    Respond { key: Key, status: u16, bytes: Bytes },
-    Request { out: Box<OutRequest>, reply: oneshot::Sender<Outcome> },
-    Forward { key: Key, request: Box<Request>, target: Target },
+    Respond {
+        key: Key,
+        status: u16,
+        bytes: Bytes,
+    },
+    Request {
+        out: Box<OutRequest>,
+        reply: oneshot::Sender<Outcome>,
+    },
+    /// A 2xx to an INVITE.
+    Accept {
+        key: Handle,
+        dialog: DialogKey,
+        response: Box<Response>,
+        bytes: Bytes,
+    },
+    Invite {
+        dialog: DialogKey,
+        out: Box<OutRequest>,
+        reply: CallReply,
+    },
+    HangUp {
+        dialog: DialogKey,
+    },
+    Forward {
+        key: Key,
+        request: Box<Request>,
+        target: Target,
+    },
     StopAccepting,
-    Drain { within: Duration, done: oneshot::Sender<()> },
+    Drain {
+        within: Duration,
+        done: oneshot::Sender<()>,
+    },
 }
 
 #[derive(Debug, Default)]
@@ -37,6 +68,8 @@ pub(super) struct Inbox {
     /// Client transactions promised by [`Inbox::reserve`] and not yet ended.
     clients: AtomicUsize,
     clients_limit: usize,
+    /// Dialogs named so far.
+    dialogs: AtomicU64,
     counters: Arc<dyn Counters>,
 }
 
@@ -50,6 +83,7 @@ impl Inbox {
             asleep: AtomicBool::new(false),
             clients: AtomicUsize::new(0),
             clients_limit,
+            dialogs: AtomicU64::new(0),
             counters,
         }
     }
@@ -81,6 +115,16 @@ impl Inbox {
         }
         self.counters.limit_hit(Limit::ClientTransactions);
         Err(NetError::Busy)
+    }
+
+    /// Takes a place for a client transaction that cannot be refused: BYE, CANCEL, a refresh.
+    pub(super) fn occupy(&self) {
+        self.clients.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A name that no dialog had before.
+    pub(super) fn next_dialog(&self) -> DialogKey {
+        DialogKey(self.dialogs.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Gives back the places of `n` ended client transactions.

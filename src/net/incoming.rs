@@ -1,10 +1,11 @@
 //! What arrives: datagrams, messages from streams, responses; and the answers that need no transaction.
 
+use super::calls::Waiter;
 use super::driver::Driver;
 use super::event::Event;
 use super::flow::{ConnId, Flow, Key};
 use super::{DropCause, Incoming, Limit, ServerKey};
-use crate::sip::transaction::{ClientEvent, ClientInput, ServerEvent, ServerInput};
+use crate::sip::transaction::{ClientEvent, ClientInput, InviteClientInput, Outcome, ServerEvent, ServerInput};
 use crate::sip::{Message, Method, ReadError, Request, Response, Via, pop_top, response_target, stamp_received};
 use crate::types::{Digest, Timestamp};
 use bytes::Bytes;
@@ -62,7 +63,7 @@ impl Driver {
 
     fn closed(&mut self, id: ConnId, now: Timestamp) {
         // Answers that are under way on it leave first.
-        while let Some(transmit) = self.servers.poll_transmit() {
+        while let Some(transmit) = self.servers.poll_transmit().or_else(|| self.invites.poll_transmit()) {
             self.transmit(transmit.to, transmit.bytes, None, now);
         }
         let orphans = self.tcp.close(id, false);
@@ -74,9 +75,17 @@ impl Driver {
             Message::Request(mut request) => {
                 stamp_received(&mut request.headers, peer);
                 let from = way_back(&request, entry, peer);
+                if matches!(request.method, Method::Invite | Method::Ack) {
+                    return self.invite_in(request, from, peer, now);
+                }
                 let reliable = from.is_reliable();
                 self.servers.handle_input(ServerInput::Request { request, from, reliable }, now);
                 self.server_events(Some(peer), now);
+            }
+            // Without calls of ours it can only be for someone whose INVITE we passed on, which `clients` finds out too.
+            Message::Response(response) if !self.calls.is_empty() && is_to_invite(&response) => {
+                self.calls.handle_input(InviteClientInput::Response(response), now);
+                self.invite_client_events(now);
             }
             Message::Response(response) => {
                 self.clients.handle_input(ClientInput::Response(response), now);
@@ -103,15 +112,15 @@ impl Driver {
         while let Some(event) = self.servers.poll_event() {
             match event {
                 ServerEvent::Request { key, request, from } => {
+                    if self.is_of_a_call(key, &request, from, now) {
+                        continue;
+                    }
                     if let Some(limit) = self.refusal() {
                         self.servers.handle_input(ServerInput::Forget { key }, now);
                         self.refuse(&request, limit, from, now);
                     } else {
                         self.hand_over(Key::Transaction(key), request, from, peer);
                     }
-                }
-                ServerEvent::Stateless { request, .. } if request.method == Method::Ack => {
-                    self.counters.dropped(DropCause::Ack);
                 }
                 ServerEvent::Stateless { request, from } => match self.refusal() {
                     Some(limit) => self.refuse(&request, limit, from, now),
@@ -126,7 +135,7 @@ impl Driver {
         }
     }
 
-    fn refusal(&self) -> Option<Limit> {
+    pub(super) fn refusal(&self) -> Option<Limit> {
         if !self.accepting {
             Some(Limit::Draining)
         } else if self.handler.is_overloaded() {
@@ -136,7 +145,7 @@ impl Driver {
         }
     }
 
-    fn hand_over(&self, key: Key, request: Request, from: Flow, peer: Option<SocketAddr>) {
+    pub(super) fn hand_over(&self, key: Key, request: Request, from: Flow, peer: Option<SocketAddr>) {
         let Some(peer) = peer else { return };
         self.counters.request(&request.method);
         let transport = Self::transport_of(from);
@@ -144,7 +153,7 @@ impl Driver {
     }
 
     /// A stateless 503 with Retry-After.
-    fn refuse(&mut self, request: &Request, limit: Limit, to: Flow, now: Timestamp) {
+    pub(super) fn refuse(&mut self, request: &Request, limit: Limit, to: Flow, now: Timestamp) {
         self.counters.request(&request.method);
         self.counters.limit_hit(limit);
         self.answer(request, 503, "Service Unavailable", Some(self.settings.retry_after_secs), to, now);
@@ -168,13 +177,17 @@ impl Driver {
         self.transmit(to, response.to_bytes(), None, now);
     }
 
-    /// A To-tag that a retransmission gets again (RFC 3261 section 8.2.7).
-    fn tag(&self, request: &Request) -> String {
+    /// A To-tag that a retransmission gets again (RFC 3261 section 8.2.7), and an INVITE the same as its CANCEL: of CSeq
+    /// only the number counts.
+    pub(super) fn tag(&self, request: &Request) -> String {
         let mut from = self.secret.0.to_vec();
-        for name in ["Via", "From", "Call-ID", "CSeq"] {
+        for name in ["From", "Call-ID"] {
             from.extend_from_slice(request.headers.raw(name).map_or(&b""[..], |value| value));
             from.push(0);
         }
+        from.extend_from_slice(&request.cseq().map_or(0, |(number, _)| number).to_be_bytes());
+        let via = request.headers.get("Via").and_then(|line| line.split(',').next());
+        from.extend_from_slice(via.unwrap_or_default().as_bytes());
         let mut tag = Digest::of(&from).to_string();
         tag.truncate(16);
         tag
@@ -184,15 +197,24 @@ impl Driver {
     pub(super) fn client_events(&mut self, now: Timestamp) {
         while let Some(event) = self.clients.poll_event() {
             match event {
-                // Whoever asked may have lost interest.
-                ClientEvent::Ended { token, outcome } => drop(token.send(outcome)),
+                ClientEvent::Ended { token, outcome } => self.ended(token, outcome, now),
                 ClientEvent::Unmatched(response) => self.pass_on(response, now),
             }
         }
     }
 
+    /// A request of ours has its outcome.
+    pub(super) fn ended(&mut self, waiter: Waiter, outcome: Outcome, now: Timestamp) {
+        match waiter {
+            // Whoever asked may have lost interest.
+            Waiter::Caller(reply) => drop(reply.send(outcome)),
+            Waiter::Dialog { dialog, cseq } => drop(self.dialogs.outcome(dialog, cseq, &outcome, now)),
+            Waiter::Nobody => {}
+        }
+    }
+
     /// A response to a request passed on statelessly goes to its next Via (RFC 3261 sections 16.7 and 16.11).
-    fn pass_on(&mut self, mut response: Response, now: Timestamp) {
+    pub(super) fn pass_on(&mut self, mut response: Response, now: Timestamp) {
         let is_ours = Via::top(&response.headers).is_some_and(|via| self.own.forwarded(&via));
         let next = if is_ours {
             pop_top(&mut response.headers);
@@ -219,6 +241,10 @@ impl Driver {
         let socket = self.udp.iter().position(|udp| udp.local().is_ipv4() == peer.is_ipv4())?;
         Some(Flow::Udp { socket, peer })
     }
+}
+
+fn is_to_invite(response: &Response) -> bool {
+    response.cseq().is_some_and(|(_, method)| method == Method::Invite)
 }
 
 /// Where the answers to this request go (RFC 3261 section 18.2.2, RFC 3581 section 4).

@@ -1,20 +1,20 @@
 //! Requests on their way out: where to, over which transport, and what happens when TCP is not there.
 
+use super::calls::{Invite, Waiter};
 use super::driver::Driver;
 use super::event::Event;
-use super::flow::{ConnId, Flow};
+use super::flow::{ConnId, Flow, Owner};
 use super::resolve::Known;
 use super::tcp::{Orphans, Sent};
 use super::{DropCause, Limit, Target};
 use crate::config::Transport;
 use crate::sip::Request;
-use crate::sip::transaction::{ClientInput, Handle, Outcome, Start};
+use crate::sip::transaction::{ClientInput, InviteClientInput, Outcome, Start};
 use crate::types::Timestamp;
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
-use tokio::sync::oneshot;
 
 /// How long a peer without TCP is remembered.
 const NO_TCP_LIFE: Duration = Duration::from_mins(1);
@@ -41,8 +41,10 @@ pub(super) struct Pending {
 #[derive(Debug)]
 pub(super) enum Purpose {
     /// Ours: a client transaction, with who waits for its outcome.
-    Transaction(oneshot::Sender<Outcome>),
-    /// Passed on statelessly.
+    Transaction(Waiter),
+    /// Ours: an INVITE client transaction.
+    Invite(Invite),
+    /// Passed on statelessly; also the ACK to a 2xx, which is in no transaction.
     Forward,
 }
 
@@ -105,7 +107,7 @@ impl Driver {
                 Known::Soon => {}
                 Known::Busy(pending) => {
                     self.counters.limit_hit(Limit::Lookups);
-                    self.no_way(pending);
+                    self.no_way(pending, now);
                 }
             },
         }
@@ -123,7 +125,7 @@ impl Driver {
         let ours = |address: &&IpAddr| self.listening.iter().any(|local| local.address.is_ipv4() == address.is_ipv4());
         match addresses.iter().find(ours).or(addresses.first()) {
             Some(address) => self.by_address(pending, *address, now),
-            None => self.no_way(pending),
+            None => self.no_way(pending, now),
         }
     }
 
@@ -139,8 +141,8 @@ impl Driver {
 
     /// RFC 3261 section 18.1.1: UDP, but a long request over TCP if the peer takes it.
     fn over_either(&mut self, mut pending: Pending, peer: SocketAddr, now: Timestamp) {
-        let Some(socket) = self.udp_socket_for(peer) else { return self.no_way(pending) };
-        let Some(bytes) = self.print(&mut pending, Transport::Udp, peer) else { return self.no_way(pending) };
+        let Some(socket) = self.udp_socket_for(peer) else { return self.no_way(pending, now) };
+        let Some(bytes) = self.print(&mut pending, Transport::Udp, peer) else { return self.no_way(pending, now) };
         if bytes.len() <= self.settings.udp_request_bytes_max || self.no_tcp.knows(peer, now) {
             return self.start(pending, bytes, Flow::Udp { socket, peer }, now);
         }
@@ -152,7 +154,7 @@ impl Driver {
         let socket = self.udp_socket_for(peer);
         match (socket, self.print(&mut pending, Transport::Udp, peer)) {
             (Some(socket), Some(bytes)) => self.start(pending, bytes, Flow::Udp { socket, peer }, now),
-            _ => self.no_way(pending),
+            _ => self.no_way(pending, now),
         }
     }
 
@@ -175,7 +177,7 @@ impl Driver {
     fn over_connection(&mut self, mut pending: Pending, conn: ConnId, peer: SocketAddr, now: Timestamp) {
         match self.print(&mut pending, Transport::Tcp, peer) {
             Some(bytes) => self.start(pending, bytes, Flow::Tcp { conn, fallback: peer }, now),
-            None => self.no_way(pending),
+            None => self.no_way(pending, now),
         }
     }
 
@@ -183,7 +185,7 @@ impl Driver {
     fn without_tcp(&mut self, pending: Pending, now: Timestamp) {
         match pending.udp_instead {
             Some(peer) => self.over_udp(pending, peer, now),
-            None => self.no_way(pending),
+            None => self.no_way(pending, now),
         }
     }
 
@@ -211,8 +213,8 @@ impl Driver {
 
     /// A connection is gone: what was sent over it has failed, what waited for it looks for another way.
     pub(super) fn orphaned(&mut self, orphans: Orphans, now: Timestamp) {
-        for handle in orphans.started {
-            self.clients.handle_input(ClientInput::Failed(handle), now);
+        for owner in orphans.started {
+            self.send_failed(owner, now);
         }
         for pending in orphans.pending {
             self.without_tcp(pending, now);
@@ -221,36 +223,50 @@ impl Driver {
 
     fn start(&mut self, pending: Pending, bytes: Bytes, to: Flow, now: Timestamp) {
         let Pending { request, branch, purpose, .. } = pending;
-        let Purpose::Transaction(reply) = purpose else { return self.transmit(to, bytes, None, now) };
+        let waiter = match purpose {
+            Purpose::Transaction(waiter) => waiter,
+            Purpose::Invite(invite) => return self.start_invite(invite, request, bytes, to, now),
+            Purpose::Forward => return self.transmit(to, bytes, None, now),
+        };
         self.waiting -= 1;
         let reliable = to.is_reliable();
-        let start = Start { branch, method: request.method, bytes, to, reliable, token: reply };
+        let start = Start { branch, method: request.method, bytes, to, reliable, token: waiter };
         match self.clients.start(start, now) {
-            Ok(handle) => {
-                if let Flow::Tcp { conn, .. } = to {
-                    let clients = &self.clients;
-                    self.tcp.depend(conn, handle, |handle| clients.contains(handle));
-                }
-            }
+            Ok(handle) => self.depend(to, Owner::Request(handle)),
             // No place was promised (it was, when the request was taken), or the same branch is in flight already.
-            Err((_, reply)) => {
-                reply.send(Outcome::Transport).ok();
-            }
+            Err((_, waiter)) => self.ended(waiter, Outcome::Transport, now),
         }
     }
 
-    fn no_way(&mut self, pending: Pending) {
-        match pending.purpose {
-            Purpose::Transaction(reply) => {
+    /// A transaction is told when the connection it was sent over breaks.
+    pub(super) fn depend(&mut self, to: Flow, owner: Owner) {
+        if let Flow::Tcp { conn, .. } = to {
+            let (clients, calls) = (&self.clients, &self.calls);
+            self.tcp.depend(conn, owner, |owner| match owner {
+                Owner::Request(handle) => clients.contains(handle),
+                Owner::Invite(handle) => calls.contains(handle),
+            });
+        }
+    }
+
+    fn no_way(&mut self, pending: Pending, now: Timestamp) {
+        self.failed(pending.purpose, now);
+    }
+
+    /// A request could not be sent at all.
+    pub(super) fn failed(&mut self, purpose: Purpose, now: Timestamp) {
+        match purpose {
+            Purpose::Transaction(waiter) => {
                 self.waiting -= 1;
-                reply.send(Outcome::Transport).ok();
+                self.ended(waiter, Outcome::Transport, now);
             }
+            Purpose::Invite(invite) => self.invite_ended(invite, Outcome::Transport, now),
             Purpose::Forward => self.counters.dropped(DropCause::SendFailed),
         }
     }
 
     /// Sends octets; tells the client transaction `by` if that fails.
-    pub(super) fn transmit(&mut self, to: Flow, bytes: Bytes, by: Option<Handle>, now: Timestamp) {
+    pub(super) fn transmit(&mut self, to: Flow, bytes: Bytes, by: Option<Owner>, now: Timestamp) {
         let failed = match to {
             Flow::Udp { socket, peer } => match self.udp.get_mut(socket) {
                 // A full socket is a lost datagram, which retransmission mends; any other error will not pass.
@@ -271,8 +287,15 @@ impl Driver {
         if failed {
             self.counters.dropped(DropCause::SendFailed);
             if let Some(by) = by {
-                self.clients.handle_input(ClientInput::Failed(by), now);
+                self.send_failed(by, now);
             }
+        }
+    }
+
+    fn send_failed(&mut self, owner: Owner, now: Timestamp) {
+        match owner {
+            Owner::Request(handle) => self.clients.handle_input(ClientInput::Failed(handle), now),
+            Owner::Invite(handle) => self.calls.handle_input(InviteClientInput::Failed(handle), now),
         }
     }
 

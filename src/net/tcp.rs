@@ -1,10 +1,9 @@
 //! TCP connections: accepted and made, one reader and one writer task each, a bounded backlog, an idle end.
 
 use super::event::{self, Events};
-use super::flow::ConnId;
+use super::flow::{ConnId, Owner};
 use super::outgoing::{FORWARDS_MAX, Pending};
 use crate::sip::Limits;
-use crate::sip::transaction::Handle;
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -41,7 +40,7 @@ pub(super) enum Sent {
 #[derive(Debug, Default)]
 pub(super) struct Orphans {
     /// Client transactions that were sent over it.
-    pub(super) started: Vec<Handle>,
+    pub(super) started: Vec<Owner>,
     /// Requests that waited for it to be made.
     pub(super) pending: Vec<Pending>,
 }
@@ -159,13 +158,13 @@ impl Connections {
     }
 
     /// Remembers that a client transaction depends on this connection; `is_live` tells which of the earlier ones still do.
-    pub(super) fn depend(&mut self, id: ConnId, handle: Handle, is_live: impl Fn(Handle) -> bool) {
+    pub(super) fn depend(&mut self, id: ConnId, owner: Owner, is_live: impl Fn(Owner) -> bool) {
         if let Some(conn) = self.conns.get_mut(&id) {
             let started = &mut conn.orphans.started;
             if started.len() == started.capacity() {
-                started.retain(|handle| is_live(*handle));
+                started.retain(|owner| is_live(*owner));
             }
-            started.push(handle);
+            started.push(owner);
         }
     }
 

@@ -13,17 +13,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// Longer than anything here takes; only a broken build waits for it.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Default)]
-struct Tally(Mutex<HashMap<String, usize>>);
+pub(super) struct Tally(Mutex<HashMap<String, usize>>);
 
 impl Tally {
     fn add(&self, what: String) {
         *self.0.lock().unwrap().entry(what).or_default() += 1;
     }
 
-    fn of(&self, what: &str) -> usize {
+    pub(super) fn of(&self, what: &str) -> usize {
         self.0.lock().unwrap().get(what).copied().unwrap_or_default()
     }
 }
@@ -46,47 +46,69 @@ impl Counters for Tally {
     }
     fn transactions(&self, _: usize, _: usize) {}
     fn connections(&self, _: usize) {}
+    fn dialogs(&self, _: usize) {}
 }
 
-struct Desk(Mutex<Sender<Incoming>>);
+/// What a handler is told besides requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    Cancelled(ServerKey),
+    Dialog(DialogKey, DialogEvent),
+}
+
+struct Desk(Mutex<Sender<Incoming>>, Mutex<Sender<Told>>);
 
 impl Handler for Desk {
     fn on_request(&self, incoming: Incoming) {
         self.0.lock().unwrap().send(incoming).ok();
     }
+
+    fn on_cancel(&self, key: ServerKey) {
+        self.1.lock().unwrap().send(Told::Cancelled(key)).ok();
+    }
+
+    fn on_dialog(&self, dialog: DialogKey, event: DialogEvent) {
+        self.1.lock().unwrap().send(Told::Dialog(dialog, event)).ok();
+    }
 }
 
 /// A running endpoint with its requests in a channel.
-struct House {
-    endpoint: Endpoint,
-    requests: Receiver<Incoming>,
-    tally: Arc<Tally>,
-    udp: SocketAddr,
-    tcp: SocketAddr,
+pub(super) struct House {
+    pub(super) endpoint: Endpoint,
+    pub(super) requests: Receiver<Incoming>,
+    told: Receiver<Told>,
+    pub(super) tally: Arc<Tally>,
+    pub(super) udp: SocketAddr,
+    pub(super) tcp: SocketAddr,
 }
 
 impl House {
-    fn open(change: impl FnOnce(&mut Sip)) -> Self {
+    pub(super) fn open(change: impl FnOnce(&mut Sip)) -> Self {
         let mut config = Sip {
             listen: vec!["udp:127.0.0.1:0".parse().unwrap(), "tcp:127.0.0.1:0".parse().unwrap()],
             ..Sip::default()
         };
         change(&mut config);
         let (tell, requests) = channel();
+        let (tell_more, told) = channel();
         let tally = Arc::new(Tally::default());
-        let handler = Arc::new(Desk(Mutex::new(tell)));
+        let handler = Arc::new(Desk(Mutex::new(tell), Mutex::new(tell_more)));
         let counters: Arc<dyn Counters> = Arc::clone(&tally) as _;
         let (endpoint, bound) = Endpoint::start(&config, SeedSecret([3; 16]), handler, counters).unwrap();
         let [udp, tcp] = bound.as_slice() else { panic!("{bound:?}") };
         assert_eq!((udp.listen.transport, tcp.listen.transport), (Transport::Udp, Transport::Tcp));
-        Self { endpoint, requests, tally, udp: udp.listen.address, tcp: tcp.listen.address }
+        Self { endpoint, requests, told, tally, udp: udp.listen.address, tcp: tcp.listen.address }
     }
 
-    fn next(&self) -> Incoming {
+    pub(super) fn next(&self) -> Incoming {
         self.requests.recv_timeout(PATIENCE).unwrap()
     }
 
-    fn answer_next(&self, status: u16) -> Incoming {
+    pub(super) fn told(&self) -> Told {
+        self.told.recv_timeout(PATIENCE).unwrap()
+    }
+
+    pub(super) fn answer_next(&self, status: u16) -> Incoming {
         let incoming = self.next();
         self.endpoint.respond(incoming.key, &Response::to(&incoming.request, status, "", "ours"));
         incoming
@@ -99,30 +121,30 @@ impl Drop for House {
     }
 }
 
-fn drain(endpoint: &Endpoint, within: Duration) {
+pub(super) fn drain(endpoint: &Endpoint, within: Duration) {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(endpoint.drain(within));
 }
 
-fn peer() -> UdpSocket {
+pub(super) fn peer() -> UdpSocket {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket
 }
 
-fn tcp(to: SocketAddr) -> TcpStream {
+pub(super) fn tcp(to: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(to).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream
 }
 
-fn receive(socket: &UdpSocket) -> (Bytes, SocketAddr) {
+pub(super) fn receive(socket: &UdpSocket) -> (Bytes, SocketAddr) {
     let mut buffer = vec![0; 65_535];
     let (length, from) = socket.recv_from(&mut buffer).unwrap();
     (Bytes::copy_from_slice(&buffer[..length]), from)
 }
 
 /// One message from a stream: headers and as much body as they say.
-fn read_stream(stream: &mut TcpStream) -> Bytes {
+pub(super) fn read_stream(stream: &mut TcpStream) -> Bytes {
     let mut octets = Vec::new();
     while !octets.ends_with(b"\r\n\r\n") {
         let mut octet = [0];
@@ -137,14 +159,14 @@ fn read_stream(stream: &mut TcpStream) -> Bytes {
     octets.into()
 }
 
-fn request_of(bytes: &Bytes) -> Request {
+pub(super) fn request_of(bytes: &Bytes) -> Request {
     match datagram(bytes, &Limits::default()).unwrap() {
         Message::Request(request) => request,
         Message::Response(response) => panic!("a request was expected: {response:?}"),
     }
 }
 
-fn response_of(bytes: &Bytes) -> Response {
+pub(super) fn response_of(bytes: &Bytes) -> Response {
     match datagram(bytes, &Limits::default()).unwrap() {
         Message::Response(response) => response,
         Message::Request(request) => panic!("a response was expected: {request:?}"),
@@ -157,7 +179,7 @@ fn message(transport: &str, branch: &str) -> Request {
     request
 }
 
-fn plain() -> Request {
+pub(super) fn plain() -> Request {
     let mut headers = Headers::new();
     headers.push("Max-Forwards", "70");
     headers.push("From", "<sip:a@a.test>;tag=1");
@@ -167,7 +189,7 @@ fn plain() -> Request {
     Request { method: Method::Message, uri: "sip:b@b.test".to_owned(), headers, body: Bytes::from_static(b"hello") }
 }
 
-fn to(peer: SocketAddr) -> Target {
+pub(super) fn to(peer: SocketAddr) -> Target {
     Target { host: peer.ip().to_string(), port: Some(peer.port()), transport: None, flow: None }
 }
 
@@ -229,20 +251,6 @@ fn a_response_to_nothing_is_dropped_and_so_is_an_ack() {
     assert_eq!(house.answer_next(200).request.method, Method::Message);
     assert_eq!(response_of(&receive(&phone).0).status, 200);
     assert_eq!((house.tally.of("dropped unmatched-response"), house.tally.of("dropped ack")), (1, 1));
-}
-
-#[test]
-fn an_invite_is_answered_statelessly_each_time_it_comes() {
-    let house = House::open(|_| {});
-    let phone = peer();
-    let mut invite = message("UDP", "z9hG4bK1");
-    invite.method = Method::Invite;
-    invite.headers.set("CSeq", "7 INVITE");
-    for _ in 0..2 {
-        phone.send_to(&invite.to_bytes(), house.udp).unwrap();
-        house.answer_next(405);
-        assert_eq!(response_of(&receive(&phone).0).status, 405);
-    }
 }
 
 #[test]
@@ -500,8 +508,8 @@ fn a_port_in_use_is_told_with_its_name_and_nothing_is_served() {
     let taken = peer();
     let listen = Listen { transport: Transport::Udp, address: taken.local_addr().unwrap() };
     let config = Sip { listen: vec!["tcp:127.0.0.1:0".parse().unwrap(), listen], ..Sip::default() };
-    let (tell, _requests) = channel();
-    let started = Endpoint::start(&config, SeedSecret([3; 16]), Arc::new(Desk(Mutex::new(tell))), Arc::new(NoCounters));
+    let desk = Desk(Mutex::new(channel().0), Mutex::new(channel().0));
+    let started = Endpoint::start(&config, SeedSecret([3; 16]), Arc::new(desk), Arc::new(NoCounters));
     let error = started.unwrap_err().to_string();
     assert!(error.starts_with(&format!("cannot listen on {listen}: ")), "{error}");
 }

@@ -9,7 +9,7 @@ use crate::queue::command::{Command, Defer};
 use crate::queue::event::{Envelope, Imdn, KeptHeader, KeptName};
 use crate::queue::question::Mode;
 use crate::sip::{self, Header, NameAddr, Request, Response, Uri};
-use crate::types::{Address, AddressError, Octets, Timestamp};
+use crate::types::{Address, AddressError, Octets, SeedSecret, Timestamp};
 
 /// Parts of a body that are looked at for the CPIM headers.
 const PARTS_MAX: usize = 16;
@@ -18,20 +18,36 @@ const PARTS_MAX: usize = 16;
 ///
 /// # Errors
 /// The response that refuses it.
-pub(super) fn receive(settings: &Settings, gate: &Gate, receipt: Receipt) -> Result<Verb, Response> {
+pub(super) fn receive(
+    settings: &Settings,
+    gate: &Gate,
+    secret: SeedSecret,
+    receipt: Receipt,
+) -> Result<Verb, Response> {
     let request = receipt.request;
     let trusted = trust::is_trusted(settings, receipt.peer.ip());
     let (user, realm) = served(settings, request, &recipient(settings, request, trusted)?)?;
     let identities = trust::identities(settings, gate, receipt)?;
     readable(settings, request)?;
     let defer = Defer {
-        envelope: envelope(request, &identities, receipt.received_at),
+        envelope: envelope(request, &identities, secret, receipt.received_at),
         origin: origin(request),
         received_at: receipt.received_at,
     };
     let context = ReplyContext::message(request, defer.origin, trusted, &realm.name);
     let body = Some(request.body.clone());
-    Ok(Verb { user, realm, command: Command::Defer(Box::new(defer)), body, context })
+    Ok(Verb { user, realm, command: Command::Defer(Box::new(defer)), body, context, order: None })
+}
+
+/// A message of our own making for a user of ours; `None` if no realm of ours serves them.
+pub(super) fn inside(settings: &Settings, request: &Request, secret: SeedSecret, now: Timestamp) -> Option<Verb> {
+    let (user, realm) = served(settings, request, &request.uri).ok()?;
+    let identities: Vec<String> = request.headers.all("P-Asserted-Identity").map(str::to_owned).collect();
+    let envelope = envelope(request, &identities, secret, now);
+    let defer = Defer { envelope, origin: origin(request), received_at: now };
+    let context = ReplyContext::message(request, defer.origin, true, &realm.name);
+    let body = Some(request.body.clone());
+    Some(Verb { user, realm, command: Command::Defer(Box::new(defer)), body, context, order: None })
 }
 
 /// The served user: P-Served-User from the trust domain (RFC 5502), else the Request-URI. On the originating side
@@ -52,7 +68,7 @@ fn recipient(settings: &Settings, request: &Request, trusted: bool) -> Result<St
 
 /// A body must say what it is; one whose coding we would not store (DEF-1 lists no Content-Encoding) is refused rather
 /// than spoilt.
-fn readable(settings: &Settings, request: &Request) -> Result<(), Response> {
+pub(super) fn readable(settings: &Settings, request: &Request) -> Result<(), Response> {
     let coding = request.headers.get("Content-Encoding").map(str::trim);
     if coding.is_some_and(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity")) {
         let mut response = reply::plain(settings, request, 415);
@@ -66,7 +82,7 @@ fn readable(settings: &Settings, request: &Request) -> Result<(), Response> {
 }
 
 /// DEF-1a to DEF-1c. Headers that are not listed are not stored (DEF-1n), charging ones above all.
-fn envelope(request: &Request, identities: &[String], received_at: Timestamp) -> Envelope {
+fn envelope(request: &Request, identities: &[String], secret: SeedSecret, received_at: Timestamp) -> Envelope {
     let anonymous = trust::wants_anonymity(request);
     let mut headers: Vec<KeptHeader> = request.headers.iter().filter_map(kept).collect();
     if !anonymous {
@@ -87,7 +103,7 @@ fn envelope(request: &Request, identities: &[String], received_at: Timestamp) ->
         imdn: imdn(request),
         expires_asked_secs: request.expires().map(u64::from),
         anonymous,
-        return_address: identities.first().map(|identity| bare_uri(identity)),
+        return_address: identities.first().map(|identity| return_address(request, identity, anonymous, secret)),
     }
 }
 
@@ -95,6 +111,12 @@ fn envelope(request: &Request, identities: &[String], received_at: Timestamp) ->
 fn kept(header: &Header) -> Option<KeptHeader> {
     let name = KeptName::ALL.into_iter().find(|name| header.name.eq_ignore_ascii_case(name.wire()))?;
     (name != KeptName::PAssertedIdentity).then(|| KeptHeader { name, value: Octets::from(&header.value[..]) })
+}
+
+/// I-18: who asked for anonymity is owed notifications all the same; nobody else can read where to.
+fn return_address(request: &Request, identity: &str, anonymous: bool, secret: SeedSecret) -> String {
+    let address = bare_uri(identity);
+    if anonymous { secret.seal(&origin(request), &address) } else { address }
 }
 
 fn bare_uri(identity: &str) -> String {

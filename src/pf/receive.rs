@@ -1,6 +1,8 @@
 //! What a request asks of us: an answer, a command for a user's queue, or to be passed on.
 
 use super::challenge::Gate;
+use super::manage::{self, Management};
+use super::reg_event::{self, Order};
 use super::reply::{self, ReplyContext};
 use super::{RealmSettings, Settings, defer, forward, register, trust};
 use crate::config::Transport;
@@ -14,7 +16,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Methods we serve, for `Allow`.
-pub(super) const SERVED: [Method; 3] = [Method::Message, Method::Options, Method::Register];
+pub(super) const SERVED: [Method; 9] = [
+    Method::Invite,
+    Method::Ack,
+    Method::Cancel,
+    Method::Bye,
+    Method::Update,
+    Method::Message,
+    Method::Notify,
+    Method::Options,
+    Method::Register,
+];
 
 /// A request as it came in.
 #[derive(Clone, Copy)]
@@ -29,12 +41,16 @@ pub struct Receipt<'a> {
 pub enum Received {
     Answer(Response),
     Command(Box<Verb>),
+    /// A management INVITE that may be acted on.
+    Manage(Box<Management>),
+    /// A NOTIFY of the reg event: for the subscriptions.
+    Notify,
     /// Our own delivery came back by the filter criteria: on to its next Route entry (spec 1.3, "Loop trap").
     Forward {
         request: Request,
         target: Target,
     },
-    /// Nothing can be answered (ACK).
+    /// Nothing can be answered (an ACK).
     Nothing,
 }
 
@@ -46,6 +62,8 @@ pub struct Verb {
     /// The body of a message to be deferred.
     pub body: Option<Bytes>,
     pub context: ReplyContext,
+    /// What a third-party REGISTER means for the subscription to the user's registration state, once it is accepted.
+    pub order: Option<Order>,
 }
 
 /// Requests are full of personal data, so only their outline is shown.
@@ -54,7 +72,9 @@ impl fmt::Debug for Received {
         match self {
             Self::Answer(response) => write!(f, "Answer({})", response.status),
             Self::Command(verb) => f.debug_tuple("Command").field(verb).finish(),
+            Self::Manage(management) => f.debug_tuple("Manage").field(management).finish(),
             Self::Forward { request, .. } => write!(f, "Forward({})", request.method),
+            Self::Notify => f.write_str("Notify"),
             Self::Nothing => f.write_str("Nothing"),
         }
     }
@@ -80,21 +100,44 @@ pub fn receive(settings: &Settings, gate: &Gate, secret: SeedSecret, receipt: Re
         let trusted = trust::is_trusted(settings, receipt.peer.ip());
         return forward::on(settings, request, trusted);
     }
+    if request.method == Method::Notify {
+        let inspected = inspect(settings, request, &[]);
+        let inspected = inspected.and_then(|()| reg_event::inspect(settings, request, receipt.peer.ip()));
+        return inspected.map_or_else(Received::Answer, |()| Received::Notify);
+    }
     let outcome = match request.method {
-        Method::Message => inspect(settings, request).and_then(|()| defer::receive(settings, gate, receipt)),
-        Method::Register => inspect(settings, request).and_then(|()| register::receive(settings, gate, receipt)),
-        Method::Options => inspect(settings, request).and_then(|()| Err(reply::options(settings, request))),
-        Method::Cancel => Err(reply::plain(settings, request, 481)),
+        Method::Message => {
+            inspect(settings, request, &[]).and_then(|()| defer::receive(settings, gate, secret, receipt))
+        }
+        Method::Register => inspect(settings, request, &[]).and_then(|()| register::receive(settings, gate, receipt)),
+        Method::Options => inspect(settings, request, &[]).and_then(|()| Err(reply::options(settings, request))),
+        // What belongs to a dialog was answered by `net`; here comes only what belongs to none (RFC 3261 section 12.2.2).
+        Method::Invite if request.to_tag().is_some() => Err(reply::plain(settings, request, 481)),
+        Method::Invite => return invite(settings, gate, receipt),
+        Method::Cancel | Method::Bye | Method::Update => Err(reply::plain(settings, request, 481)),
         _ => Err(reply::not_allowed(settings, request)),
     };
     outcome.map_or_else(Received::Answer, |verb| Received::Command(Box::new(verb)))
 }
 
-/// RFC 3261 section 8.2.2.3: an extension that we do not know may not be required of us. Max-Forwards is no affair of an
-/// endpoint: at 0 the request has still come to where it goes (RFC 4475 section 3.3.11).
-fn inspect(settings: &Settings, request: &Request) -> Result<(), Response> {
+/// A new call. Only the management of deferred messages takes any (MNG-0).
+fn invite(settings: &Settings, gate: &Gate, receipt: Receipt) -> Received {
+    let request = receipt.request;
+    if !manage::is_management(settings, &request.uri) {
+        return Received::Answer(reply::not_allowed(settings, request));
+    }
+    let inspected = inspect(settings, request, &manage::EXTENSIONS);
+    let management = inspected.and_then(|()| manage::receive(settings, gate, receipt));
+    management.map_or_else(Received::Answer, |management| Received::Manage(Box::new(management)))
+}
+
+/// RFC 3261 section 8.2.2.3: an extension that we do not know may not be required of us; `besides` are known for this
+/// method. Max-Forwards is no affair of an endpoint: at 0 the request has still come to where it goes (RFC 4475 section
+/// 3.3.11).
+fn inspect(settings: &Settings, request: &Request, besides: &[&str]) -> Result<(), Response> {
     let required = request.headers.all("Require").flat_map(|line| line.split(',')).map(str::trim);
-    let supported = |tag: &str| reply::SUPPORTED.iter().any(|known| known.eq_ignore_ascii_case(tag));
+    let known = || reply::SUPPORTED.iter().chain(besides);
+    let supported = |tag: &str| known().any(|known| known.eq_ignore_ascii_case(tag));
     let unknown: Vec<&str> = required.filter(|tag| !tag.is_empty() && !supported(tag)).collect();
     if unknown.is_empty() {
         return Ok(());

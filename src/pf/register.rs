@@ -2,8 +2,10 @@
 
 use super::challenge::Gate;
 use super::receive::{Receipt, Verb, origin, served};
+use super::reg_event::{Interest, Order};
 use super::reply::{self, ReplyContext};
 use super::{RealmSettings, Settings, tags, trust};
+use crate::config::Registrations;
 use crate::queue::command::{Binding, Command, Register};
 use crate::queue::event::{Client, Flow, Gone, Source};
 use crate::sip::{Limits, Message, NameAddr, Request, Response, datagram, delta_seconds, split_list};
@@ -27,7 +29,7 @@ pub(super) fn receive(settings: &Settings, gate: &Gate, receipt: Receipt) -> Res
     let to = NameAddr::list(&request.headers, "To").into_iter().next().map(|to| to.uri).unwrap_or_default();
     let (user, realm) = served(settings, request, &to)?;
     if trusted && is_third_party(request, &to) {
-        return Ok(third_party(request, user, realm, receipt.received_at));
+        return Ok(third_party(request, user, realm, &to, receipt.received_at));
     }
     if !trusted && realm.digest && gate.authenticate(settings, request, &realm, receipt.received_at)? != user.user() {
         return Err(reply::plain(settings, request, 403));
@@ -35,7 +37,7 @@ pub(super) fn receive(settings: &Settings, gate: &Gate, receipt: Receipt) -> Res
     let changes = own_bindings(settings, &realm, receipt)?;
     let context = ReplyContext::register(request, origin(request));
     let command = Command::Register(Register { source: Source::Client, changes });
-    Ok(Verb { user, realm, command, body: None, context })
+    Ok(Verb { user, realm, command, body: None, context, order: None })
 }
 
 /// From is not the user: an S-CSCF registers on their behalf (TS 24.229 section 5.4.1.7).
@@ -73,7 +75,7 @@ impl Told<'_> {
 }
 
 /// A client is its instance, else its contact.
-fn client_id(contact: &NameAddr) -> ClientId {
+pub(super) fn client_id(contact: &NameAddr) -> ClientId {
     ClientId(contact.param("+sip.instance").map_or_else(|| contact.uri.clone(), std::borrow::Cow::into_owned))
 }
 
@@ -125,8 +127,8 @@ fn own_binding(
     Ok(Binding::Bind(told.client(contact, asked.min(realm.registration_max_secs))))
 }
 
-/// It tells that somebody registered; who, only its body can say.
-fn third_party(request: &Request, user: Address, realm: Arc<RealmSettings>, now: Timestamp) -> Verb {
+/// It tells that somebody registered; who, only its body can say, or the reg event.
+fn third_party(request: &Request, user: Address, realm: Arc<RealmSettings>, to: &str, now: Timestamp) -> Verb {
     let contact = NameAddr::list(&request.headers, "Contact").into_iter().find(|contact| !contact.is_wildcard());
     let from = NameAddr::list(&request.headers, "From").into_iter().next();
     let hop = contact.clone().or(from).map(|address| address.uri).unwrap_or_default();
@@ -134,32 +136,47 @@ fn third_party(request: &Request, user: Address, realm: Arc<RealmSettings>, now:
         || request.expires().unwrap_or(DEFAULT_EXPIRES_SECS),
         |contact| asked_secs(request, contact, DEFAULT_EXPIRES_SECS),
     );
-    let changes =
-        if secs == 0 { vec![Binding::RemoveAll(Gone::Network)] } else { told_by_network(request, &hop, secs, now) };
+    let follows = realm.registrations == Registrations::RegEvent;
     let context = ReplyContext::third_party(request, origin(request), contact.map(|contact| contact.uri), secs);
+    let (changes, order) = if secs == 0 {
+        (vec![Binding::RemoveAll(Gone::Network)], follows.then(|| Order::Leave(user.key())))
+    } else if let Some(changes) = told_by_body(request, &hop, secs, now) {
+        (changes, None)
+    } else {
+        let nameless = nameless(request, &hop, secs, now);
+        if follows {
+            let until = now.after(Duration::from_secs(secs.into()));
+            let (user, realm, resource) = (user.clone(), Arc::clone(&realm), to.to_owned());
+            let interest = Interest { user, realm, resource, hop, until, nameless: Some(nameless) };
+            (Vec::new(), Some(Order::Follow(Box::new(interest))))
+        } else {
+            (vec![Binding::BindNameless(nameless)], None)
+        }
+    };
     let command = Command::Register(Register { source: Source::Network, changes });
-    Verb { user, realm, command, body: None, context }
+    Verb { user, realm, command, body: None, context, order }
 }
 
-/// The clients that the embedded REGISTER or its 200 names; without one, a nameless client behind the S-CSCF.
-fn told_by_network(request: &Request, hop: &str, secs: u32, now: Timestamp) -> Vec<Binding> {
-    let embedded = embedded(request);
+/// The clients that the embedded REGISTER or its 200 names; `None` if there is none that names any.
+fn told_by_body(request: &Request, hop: &str, secs: u32, now: Timestamp) -> Option<Vec<Binding>> {
+    let embedded = embedded(request)?;
     let (headers, inner) = match &embedded {
-        Some(Message::Request(inner)) => (Some(&inner.headers), inner),
-        Some(Message::Response(inner)) => (Some(&inner.headers), request),
-        None => (None, request),
+        Message::Request(inner) => (&inner.headers, inner),
+        Message::Response(inner) => (&inner.headers, request),
     };
     let told = Told { request: inner, source: Source::Network, route: vec![hop.to_owned()], flow: None, now };
-    let contacts = headers.map(|headers| NameAddr::list(headers, "Contact")).unwrap_or_default();
+    let contacts = NameAddr::list(headers, "Contact");
     if contacts.iter().any(NameAddr::is_wildcard) {
-        return vec![Binding::RemoveAll(Gone::Network)];
+        return Some(vec![Binding::RemoveAll(Gone::Network)]);
     }
     let bindings: Vec<Binding> = contacts.iter().map(|contact| network_binding(&told, contact, secs)).collect();
-    if !bindings.is_empty() {
-        return bindings;
-    }
-    let nameless = NameAddr::of(hop);
-    vec![Binding::BindNameless(Client { call_id: String::new(), ..told.client(&nameless, secs) })]
+    (!bindings.is_empty()).then_some(bindings)
+}
+
+/// Somebody behind the S-CSCF, who stands for all clients that it does not name.
+fn nameless(request: &Request, hop: &str, secs: u32, now: Timestamp) -> Client {
+    let told = Told { request, source: Source::Network, route: vec![hop.to_owned()], flow: None, now };
+    Client { call_id: String::new(), ..told.client(&NameAddr::of(hop), secs) }
 }
 
 /// The outer Expires is what the network granted: the longest of all contacts, so none lives longer.

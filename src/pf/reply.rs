@@ -30,6 +30,10 @@ enum Kind {
     Register,
     /// A third-party REGISTER: its Contact is echoed with the Expires it asked for.
     ThirdParty { contact: Option<String>, expires_secs: u32 },
+    /// A NOTIFY of the reg event.
+    Notify,
+    /// A management INVITE.
+    Invite,
 }
 
 /// The request is full of personal data.
@@ -57,10 +61,20 @@ impl ReplyContext {
         Self::new(request, origin, Kind::ThirdParty { contact, expires_secs })
     }
 
+    /// Of a NOTIFY of the reg event that the subscription took.
+    #[must_use]
+    pub fn notify(request: &Request) -> Self {
+        Self::new(request, origin(request), Kind::Notify)
+    }
+
+    pub(super) fn invite(request: &Request, origin: OriginKey) -> Self {
+        Self::new(request, origin, Kind::Invite)
+    }
+
     /// Keeps what a response copies (RFC 3261 section 8.2.6.2); the body is not among it.
     fn new(request: &Request, origin: OriginKey, kind: Kind) -> Self {
         let request = Request { body: bytes::Bytes::new(), ..request.clone() };
-        Self { request, to_tag: format!("pf-{}", &origin.to_string()[..16]), kind }
+        Self { request, to_tag: to_tag(origin), kind }
     }
 }
 
@@ -79,6 +93,12 @@ pub fn reply(settings: &Settings, context: &ReplyContext, reply: &Reply, now: Ti
                 echo_charging(realm, &context.request, &mut response);
             }
             response
+        }
+        // A management INVITE is answered by its own procedure.
+        Reply::Managed | Reply::NothingToManage => respond(500, reason_phrase(500)),
+        // That there are too many clients here is no reason for the notifier to end the subscription; only "later" is.
+        Reply::Refused { status, .. } if matches!(context.kind, Kind::Notify) && *status != 503 => {
+            respond(200, reason_phrase(200))
         }
         Reply::Refused { status, reason, retry_after_secs } => {
             let mut response = respond(*status, reason);
@@ -114,7 +134,7 @@ fn contacts(context: &ReplyContext, bindings: &[BoundContact], response: &mut Re
                 response.headers.push("Path", path.to_owned());
             }
         }
-        Kind::ThirdParty { contact: None, .. } | Kind::Message { .. } => {}
+        Kind::ThirdParty { contact: None, .. } | Kind::Message { .. } | Kind::Notify | Kind::Invite => {}
     }
 }
 
@@ -127,6 +147,11 @@ fn echo_charging(realm: &str, request: &Request, response: &mut Response) {
     }
 }
 
+/// The tag of all answers to one request.
+pub(super) fn to_tag(origin: OriginKey) -> String {
+    format!("pf-{}", &origin.to_string()[..16])
+}
+
 /// A response of our own with the usual reason phrase.
 pub(super) fn plain(settings: &Settings, request: &Request, status: u16) -> Response {
     because(settings, request, status, reason_phrase(status))
@@ -135,7 +160,7 @@ pub(super) fn plain(settings: &Settings, request: &Request, status: u16) -> Resp
 /// A response of our own that says why.
 pub(super) fn because(settings: &Settings, request: &Request, status: u16, reason: &str) -> Response {
     let origin = origin(request);
-    let mut response = Response::to(request, status, reason, &format!("pf-{}", &origin.to_string()[..16]));
+    let mut response = Response::to(request, status, reason, &to_tag(origin));
     response.headers.push("Server", settings.release.clone());
     response
 }
@@ -154,7 +179,8 @@ pub(super) fn options(settings: &Settings, request: &Request) -> Response {
     response.headers.push("Accept", "*/*");
     response.headers.push("Accept-Encoding", "identity");
     response.headers.push("Accept-Language", "*");
-    response.headers.push("Supported", SUPPORTED.join(", "));
+    // `timer` is for calls (RFC 4028), so it may not be required of every request.
+    response.headers.push("Supported", format!("{}, timer", SUPPORTED.join(", ")));
     response
 }
 

@@ -17,10 +17,12 @@ pub struct Push<'a> {
     pub client: &'a Client,
     pub transaction: &'a Transaction,
     pub body: &'a Bytes,
+    /// Its UID in the message store, if its history was recorded.
+    pub message_uid: Option<u32>,
 }
 
-/// The way a push takes.
-struct Way {
+/// The way a request to a client takes.
+pub(super) struct Way {
     /// Route entries, each with `lr`.
     route: Vec<String>,
     /// The hop that the request is sent to.
@@ -34,20 +36,17 @@ struct Way {
 #[must_use]
 pub fn push(settings: &Settings, realm: &RealmSettings, push: &Push, now: Timestamp) -> Option<(Request, Target)> {
     let way = way(realm, push.client)?;
-    // SNDP-3. To a client of our own registrar we do what its S-CSCF would: its contact, and whom it was called as.
-    let uri = way.contact.as_ref().map_or_else(|| push.envelope.request_uri.clone(), ToString::to_string);
-    let mut request = Request::new(Method::Message, uri);
-    let headers = &mut request.headers;
-    headers.push("Max-Forwards", "70");
-    for hop in &way.route {
-        headers.push("Route", hop.clone());
-    }
-    if way.contact.is_some() {
-        headers.push("P-Called-Party-ID", format!("<{}>", push.envelope.request_uri));
-    }
-    names(settings, push, &mut request);
+    // SNDP-3.
+    let mut request = Request::new(Method::Message, way.request_uri(&push.envelope.request_uri));
+    request.headers.push("Max-Forwards", "70");
+    way.push_route(&push.envelope.request_uri, &mut request);
+    names(settings, push.envelope, push.transaction, &mut request);
     identity(push, &mut request);
-    stored(push.envelope, &mut request);
+    replayed(push.envelope, &mut request);
+    if let Some(uid) = push.message_uid {
+        // SNDP-7.
+        request.headers.push("Message-UID", uid.to_string());
+    }
     if settings.push_expires {
         // I-27: nothing on the way keeps it past its life. A remainder under a second is still a life.
         request.headers.push("Expires", push.expires_at.since(now).as_secs().max(1).to_string());
@@ -57,18 +56,35 @@ pub fn push(settings: &Settings, realm: &RealmSettings, push: &Push, now: Timest
         request.headers.push("Content-Type", media.0.clone());
     }
     request.body = push.body.clone();
-    let flow = if way.route.is_empty() { flow(push.client, &way.hop) } else { None };
-    Some((request, target(&way.hop, flow)))
+    Some((request, way.target(push.client)))
+}
+
+impl Way {
+    /// To a client of our own registrar we do what its S-CSCF would: its contact, and whom it was called as.
+    pub(super) fn request_uri(&self, address: &str) -> String {
+        self.contact.as_ref().map_or_else(|| address.to_owned(), ToString::to_string)
+    }
+
+    /// Route, and P-Called-Party-ID where the Request-URI does not tell the address any more.
+    pub(super) fn push_route(&self, address: &str, request: &mut Request) {
+        for hop in &self.route {
+            request.headers.push("Route", hop.clone());
+        }
+        if self.contact.is_some() {
+            request.headers.push("P-Called-Party-ID", format!("<{address}>"));
+        }
+    }
+
+    /// Where the request goes first.
+    pub(super) fn target(&self, client: &Client) -> Target {
+        let flow = if self.route.is_empty() { flow(client, &self.hop) } else { None };
+        target(&self.hop, flow)
+    }
 }
 
 /// Where a URI says a request goes.
 pub(super) fn target(uri: &Uri, flow: Option<(Transport, SocketAddr)>) -> Target {
-    let transport = match uri.param("transport") {
-        Some(name) if name.eq_ignore_ascii_case("tcp") => Some(Transport::Tcp),
-        Some(name) if name.eq_ignore_ascii_case("udp") => Some(Transport::Udp),
-        _ => None,
-    };
-    Target { host: uri.host.clone(), port: uri.port, transport, flow }
+    Target { flow, ..Target::of(uri) }
 }
 
 /// A client behind a NAT names an address that is not the one it is seen at: then only the flow it came over leads back.
@@ -82,7 +98,7 @@ fn flow(client: &Client, contact: &Uri) -> Option<(Transport, SocketAddr)> {
 
 /// The realm's next hop, else the registration's Path or S-CSCF, else the client itself. Behind a Path there is no
 /// registrar but us, so the contact is ours to put in (RFC 3327 section 5.4); an S-CSCF does it itself.
-fn way(realm: &RealmSettings, client: &Client) -> Option<Way> {
+pub(super) fn way(realm: &RealmSettings, client: &Client) -> Option<Way> {
     if let Some(hop) = &realm.next_hop {
         return Some(Way { route: vec![loose(hop)], hop: hop.clone(), contact: None });
     }
@@ -100,7 +116,7 @@ fn contact(client: &Client) -> Option<Uri> {
     Uri::parse(&client.contact).ok().map(|uri| Uri { headers: None, ..uri })
 }
 
-fn loose(uri: &Uri) -> String {
+pub(super) fn loose(uri: &Uri) -> String {
     let uri = uri.clone();
     let uri = if uri.params.iter().any(|(name, _)| name.eq_ignore_ascii_case("lr")) {
         uri
@@ -111,9 +127,9 @@ fn loose(uri: &Uri) -> String {
 }
 
 /// A new transaction with the old identity (spec 1.3): the names that `DeliveryStarted` recorded.
-fn names(settings: &Settings, push: &Push, request: &mut Request) {
-    let Transaction { call_id, cseq, from_tag, .. } = push.transaction;
-    let stored = |name| push.envelope.text(name).unwrap_or_default();
+pub(super) fn names(settings: &Settings, envelope: &Envelope, transaction: &Transaction, request: &mut Request) {
+    let Transaction { call_id, cseq, from_tag, .. } = transaction;
+    let stored = |name| envelope.text(name).unwrap_or_default();
     request.headers.push("From", retagged(&stored(KeptName::From), Some(from_tag)));
     request.headers.push("To", retagged(&stored(KeptName::To), None));
     request.headers.push("Call-ID", format!("{call_id}@{}", settings.host));
@@ -132,9 +148,7 @@ fn retagged(party: &str, tag: Option<&str>) -> String {
 
 /// SNDP-1, SNDP-2, PUSH-W2: who sent it, as what it goes, and to which client.
 fn identity(push: &Push, request: &mut Request) {
-    for identity in push.envelope.all(KeptName::PAssertedIdentity) {
-        request.headers.push("P-Asserted-Identity", identity.0.clone());
-    }
+    identities(push.envelope, request);
     request.headers.push("P-Asserted-Service", CPM_DEFERRED);
     request.headers.push("Accept-Contact", tags::accept_icsi(CPM_DEFERRED));
     if let Some(instance) = &push.client.instance {
@@ -142,9 +156,16 @@ fn identity(push: &Push, request: &mut Request) {
     }
 }
 
+/// SNDP-2: the originator as it was authenticated, if they may be named.
+pub(super) fn identities(envelope: &Envelope, request: &mut Request) {
+    for identity in envelope.all(KeptName::PAssertedIdentity) {
+        request.headers.push("P-Asserted-Identity", identity.0.clone());
+    }
+}
+
 /// SNDP-5 in the reading of I-25: identifiers, subject and date as they were stored, octet for octet.
-fn stored(envelope: &Envelope, request: &mut Request) {
-    let replayed = [
+pub(super) fn replayed(envelope: &Envelope, request: &mut Request) {
+    let names = [
         KeptName::ConversationId,
         KeptName::ContributionId,
         KeptName::InReplyToContributionId,
@@ -152,7 +173,7 @@ fn stored(envelope: &Envelope, request: &mut Request) {
         KeptName::Date,
         KeptName::ReferredBy,
     ];
-    for name in replayed {
+    for name in names {
         for value in envelope.all(name) {
             request.headers.push(name.wire(), value.0.clone());
         }

@@ -1,6 +1,6 @@
 //! What the procedures need to know of the configuration, worked out once at start.
 
-use crate::config::{self, Config, Listen};
+use crate::config::{self, Config, Listen, Transport};
 use crate::queue::decide::Rules;
 use crate::sip::Uri;
 use ipnet::IpNet;
@@ -22,6 +22,10 @@ pub struct Settings {
     pub listening: Vec<Listen>,
     pub push_expires: bool,
     pub retry_after_secs: u32,
+    /// System messages carry the tag of the first edition as well (I-05).
+    pub legacy_system_tag: bool,
+    /// Life asked for a subscription to a registration state.
+    pub subscription_secs: u32,
 }
 
 /// Settings of one realm.
@@ -29,10 +33,12 @@ pub struct Settings {
 pub struct RealmSettings {
     pub name: String,
     pub next_hop: Option<Uri>,
+    pub isf: Option<Uri>,
     pub digest: bool,
     pub users: BTreeMap<String, config::Secret>,
     pub registration_min_secs: u32,
     pub registration_max_secs: u32,
+    pub registrations: config::Registrations,
     pub rules: Rules,
 }
 
@@ -50,7 +56,7 @@ impl Settings {
     pub fn new(config: &Config, listening: &[Listen]) -> Self {
         let realms = config.realms.iter().map(|(name, realm)| {
             let name = name.to_ascii_lowercase();
-            (name.clone(), Arc::new(RealmSettings::new(&config.queue, name, realm)))
+            (name.clone(), Arc::new(RealmSettings::new(config, name, realm)))
         });
         Self {
             host: config.host(),
@@ -60,7 +66,25 @@ impl Settings {
             listening: listening.to_vec(),
             push_expires: config.queue.push_expires,
             retry_after_secs: config.sip.retry_after_secs,
+            legacy_system_tag: config.errands.legacy_system_tag,
+            subscription_secs: config.sip.subscription_secs,
         }
+    }
+
+    /// Our own identity towards the network, as in WX-5 and WX-7.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        format!("<sip:cpm-pf@{}>", self.host)
+    }
+
+    /// Our own URI where requests of this transport reach us, for Contact.
+    #[must_use]
+    pub fn contact(&self, transport: Transport) -> String {
+        let same = self.listening.iter().find(|listen| listen.transport == transport);
+        let listen = same.or(self.listening.first()).copied();
+        let (transport, port) = listen.map_or((transport, 5060), |listen| (listen.transport, listen.address.port()));
+        let uri = format!("sip:{}:{port}", self.host);
+        if transport == Transport::Tcp { uri + ";transport=tcp" } else { uri }
     }
 
     /// The realm of this domain.
@@ -77,14 +101,17 @@ impl Settings {
 }
 
 impl RealmSettings {
-    fn new(queue: &config::Queue, name: String, realm: &config::Realm) -> Self {
+    fn new(config: &Config, name: String, realm: &config::Realm) -> Self {
+        let uri = |uri: &Option<String>| uri.as_deref().and_then(|uri| Uri::parse(uri).ok());
         Self {
-            rules: Rules::new(queue, &name, realm),
-            next_hop: realm.next_hop.as_deref().and_then(|uri| Uri::parse(uri).ok()),
+            rules: Rules::new(&config.queue, &config.errands, &name, realm),
+            next_hop: uri(&realm.next_hop),
+            isf: uri(&realm.isf),
             digest: realm.digest,
             users: realm.users.clone(),
             registration_min_secs: realm.registration_min_secs,
             registration_max_secs: realm.registration_max_secs,
+            registrations: realm.registrations,
             name,
         }
     }

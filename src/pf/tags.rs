@@ -7,6 +7,9 @@ pub const CPM_DEFERRED: &str = "urn:urn-7:3gpp-service.ims.icsi.oma.cpm.deferred
 /// ICSI of a Pager Mode standalone message.
 pub const CPM_MSG: &str = "urn:urn-7:3gpp-service.ims.icsi.oma.cpm.msg";
 
+/// ICSI of system messages (I-05).
+pub const CPM_SYSTEM: &str = "urn:urn-7:3gpp-service.ims.icsi.oma.cpm.systemmsg";
+
 /// The media feature tag that carries ICSIs.
 const ICSI_REF: &str = "+g.3gpp.icsi-ref";
 

@@ -47,7 +47,7 @@ struct Inner {
     /// Instances that exist.
     alive: AtomicU32,
     counters: Arc<dyn Counters>,
-    _ticker: Ticker,
+    ticker: Ticker,
 }
 
 impl Engine {
@@ -59,9 +59,10 @@ impl Engine {
         let failed = |error: wasmtime::Error| PolicyError::Engine { detail: format!("{error:#}") };
         let engine = wasmtime::Engine::new(&engine_config(limits)).map_err(failed)?;
         let linker = seat::linker(&engine).map_err(failed)?;
-        let ticker = Ticker::start(engine.clone()).map_err(PolicyError::Ticker)?;
+        let ticker =
+            Ticker::start(engine.clone(), Duration::from_millis(limits.call_ms_max)).map_err(PolicyError::Ticker)?;
         let alive = AtomicU32::new(0);
-        Ok(Self(Arc::new(Inner { engine, linker, limits: limits.clone(), alive, counters, _ticker: ticker })))
+        Ok(Self(Arc::new(Inner { engine, linker, limits: limits.clone(), alive, counters, ticker })))
     }
 
     /// Native code, as `wasmtime compile` makes it: what must be refused.

@@ -1,7 +1,7 @@
 //! The built-in questions: what a component is tried with before it is let near real ones.
 
 use crate::queue::question::{
-    ClientView, Context, Disposal, MessageView, Mode, NotificationCause, Preferences, Question,
+    ClientView, Context, Disposal, Handling, MessageView, Mode, NotificationCause, Preferences, Question,
 };
 use crate::types::{Address, ClientId, MessageId, Timestamp};
 
@@ -56,6 +56,7 @@ pub fn sample_message() -> MessageView {
         expires_asked_secs: Some(DAY_SECS),
         expires_at: Timestamp(NOW.millis() + DAY_SECS * 1000),
         attempts: 0,
+        handling: None,
     }
 }
 
@@ -104,6 +105,7 @@ fn messages() -> Vec<(&'static str, MessageView)> {
                 subject: None,
                 expires_asked_secs: None,
                 attempts: 7,
+                handling: Some(Handling::Manage),
                 ..plain.clone()
             },
         ),

@@ -1,6 +1,6 @@
 //! What the shell must do once a record is durable. Effects are hints: whatever a crash loses is found again from the state.
 
-use super::event::Transaction;
+use super::event::{ErrandId, Transaction};
 use crate::types::{ClientId, MessageId};
 
 /// Something to do.
@@ -10,6 +10,8 @@ pub enum Effect {
     Reply(Reply),
     /// Send this message to this client (8.3.2.3.3).
     Send(Send),
+    /// Try this errand.
+    Perform(Perform),
 }
 
 /// The answer to a command.
@@ -19,6 +21,10 @@ pub enum Reply {
     Accepted,
     /// 200 with the bindings in force.
     Registered(Vec<BoundContact>),
+    /// 200 to a management INVITE (MNG-2).
+    Managed,
+    /// 488 to it, with "125 No messages" (MNG-1).
+    NothingToManage,
     /// A refusal.
     Refused { status: u16, reason: String, retry_after_secs: Option<u32> },
 }
@@ -36,5 +42,12 @@ pub struct BoundContact {
 pub struct Send {
     pub message: MessageId,
     pub client: ClientId,
+    pub transaction: Transaction,
+}
+
+/// A try of an errand, new or resumed. The errand itself is in the state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Perform {
+    pub errand: ErrandId,
     pub transaction: Transaction,
 }

@@ -3,11 +3,22 @@
 //! Every kind has a fixed number ([`Kind`]); `schema.rs` has the stored shapes. Events say what was decided, not why it
 //! could be decided: replay reads them and computes nothing.
 
+mod errands;
+mod kind;
+
 use super::question::{Admission, Delivery, Disposal, Handling, Judge, Mode, Ruling};
 use crate::config::Transport;
 use crate::types::{ClientId, MessageId, Octets, OriginKey, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
+
+pub use errands::{
+    Action, Channel, DisposalPostponed, Disposition, DispositionForgone, DispositionOwed, DispositionSent, ErrandBegun,
+    ErrandFailed, ErrandFailure, ErrandId, ErrandKind, HistoryAwaited, HistoryRecorded, HistoryWithdrawn, Location,
+    ManagementRequested, MessageDeleted, MessageInterworked, MessageStored, NotificationCalledFor, NotificationPlanned,
+    NotificationSent, PreferencesChanged, PreferencesMissed, StandIn, StoreCause,
+};
+pub use kind::Kind;
 
 /// Something that happened. Past tense, complete in itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,24 +34,24 @@ pub enum Event {
     DeliveryFailed(DeliveryFailed),
     MessageDiscarded(MessageDiscarded),
     StoreAwaited(StoreAwaited),
-}
-
-/// The number of an event kind in the journal. Numbers are never reused; the gaps are kept for the kinds that design.md
-/// names and later issues bring.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u16)]
-pub enum Kind {
-    ClientRegistered = 1,
-    ClientGone = 2,
-    MessageDeferred = 10,
-    DeferralRefused = 11,
-    HandlingChosen = 12,
-    DeliveryStarted = 20,
-    DeliveryWithheld = 21,
-    MessageDelivered = 22,
-    DeliveryFailed = 23,
-    MessageDiscarded = 30,
-    StoreAwaited = 31,
+    PreferencesChanged(PreferencesChanged),
+    PreferencesMissed(PreferencesMissed),
+    ManagementRequested(ManagementRequested),
+    NotificationPlanned(NotificationPlanned),
+    NotificationSent(NotificationSent),
+    NotificationCalledFor(NotificationCalledFor),
+    MessageInterworked(MessageInterworked),
+    ErrandBegun(ErrandBegun),
+    ErrandFailed(ErrandFailed),
+    DisposalPostponed(DisposalPostponed),
+    MessageDeleted(MessageDeleted),
+    MessageStored(MessageStored),
+    DispositionOwed(DispositionOwed),
+    DispositionSent(DispositionSent),
+    HistoryAwaited(HistoryAwaited),
+    HistoryRecorded(HistoryRecorded),
+    HistoryWithdrawn(HistoryWithdrawn),
+    DispositionForgone(DispositionForgone),
 }
 
 /// A client registered or refreshed its registration.
@@ -339,7 +350,7 @@ pub enum DeliveryFailure {
     Transport,
     /// We had too many transactions open.
     Congestion,
-    /// We were not there to hear the answer.
+    /// We were not there to hear the answer, or came too late to send it.
     Interrupted,
 }
 
@@ -375,29 +386,18 @@ pub struct StoreAwaited {
 }
 
 impl Event {
-    /// Its number in the journal.
-    #[must_use]
-    pub const fn kind(&self) -> Kind {
-        match self {
-            Self::ClientRegistered(_) => Kind::ClientRegistered,
-            Self::ClientGone(_) => Kind::ClientGone,
-            Self::MessageDeferred(_) => Kind::MessageDeferred,
-            Self::DeferralRefused(_) => Kind::DeferralRefused,
-            Self::HandlingChosen(_) => Kind::HandlingChosen,
-            Self::DeliveryStarted(_) => Kind::DeliveryStarted,
-            Self::DeliveryWithheld(_) => Kind::DeliveryWithheld,
-            Self::MessageDelivered(_) => Kind::MessageDelivered,
-            Self::DeliveryFailed(_) => Kind::DeliveryFailed,
-            Self::MessageDiscarded(_) => Kind::MessageDiscarded,
-            Self::StoreAwaited(_) => Kind::StoreAwaited,
-        }
-    }
-
     /// The message it is about, if it is about one.
     #[must_use]
     pub fn message(&self) -> Option<MessageId> {
         match self {
-            Self::ClientRegistered(_) | Self::ClientGone(_) | Self::DeferralRefused(_) => None,
+            Self::ClientRegistered(_)
+            | Self::ClientGone(_)
+            | Self::DeferralRefused(_)
+            | Self::PreferencesChanged(_)
+            | Self::ManagementRequested(_)
+            | Self::NotificationSent(_) => None,
+            Self::ErrandBegun(event) => event.message,
+            Self::ErrandFailed(event) => event.message,
             Self::MessageDeferred(event) => Some(event.id),
             Self::HandlingChosen(event) => Some(event.message),
             Self::DeliveryStarted(event) => Some(event.message),
@@ -406,12 +406,32 @@ impl Event {
             Self::DeliveryFailed(event) => Some(event.message),
             Self::MessageDiscarded(event) => Some(event.message),
             Self::StoreAwaited(event) => Some(event.message),
+            Self::PreferencesMissed(event) => Some(event.message),
+            Self::NotificationPlanned(event) => Some(event.message),
+            Self::NotificationCalledFor(event) => Some(event.message),
+            Self::MessageInterworked(event) => Some(event.message),
+            Self::DisposalPostponed(event) => Some(event.message),
+            Self::MessageDeleted(event) => Some(event.message),
+            Self::MessageStored(event) => Some(event.message),
+            Self::DispositionOwed(event) => Some(event.message),
+            Self::DispositionSent(event) => Some(event.message),
+            Self::HistoryAwaited(event) => Some(event.message),
+            Self::HistoryRecorded(event) => Some(event.message),
+            Self::HistoryWithdrawn(event) => Some(event.message),
+            Self::DispositionForgone(event) => Some(event.message),
         }
     }
 
     /// Whether the message leaves the queue with this event, for good.
     #[must_use]
     pub const fn is_end(&self) -> bool {
-        matches!(self, Self::MessageDelivered(_) | Self::MessageDiscarded(_))
+        matches!(
+            self,
+            Self::MessageDelivered(_)
+                | Self::MessageDiscarded(_)
+                | Self::MessageDeleted(_)
+                | Self::MessageInterworked(_)
+                | Self::MessageStored(_)
+        )
     }
 }

@@ -11,7 +11,10 @@ pub mod schema;
 pub mod standard;
 mod state;
 
-pub use state::{Arrival, Attempt, Bar, Entry, ORIGIN_MEMORY, ORIGINS_MAX, Pause, Queue, Reach, Registered};
+pub use state::{
+    Absence, Arrival, Attempt, Bar, Entry, Errand, Gone, History, News, ORIGIN_MEMORY, ORIGINS_MAX, Pause, Queue,
+    Reach, Registered, Report, Stage, Stray, Task, Telling,
+};
 
 #[cfg(test)]
 mod tests;

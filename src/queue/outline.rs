@@ -1,8 +1,9 @@
 //! How the queue's values show themselves in logs and panics: without addresses, subjects and other personal data.
 
 use super::effect::BoundContact;
-use super::event::{Client, Envelope, Imdn};
+use super::event::{Client, Envelope, Imdn, Location};
 use super::question::MessageView;
+use super::state::Report;
 use std::fmt;
 
 impl fmt::Debug for Client {
@@ -43,6 +44,22 @@ impl fmt::Debug for Imdn {
     }
 }
 
+/// The folder is named after the conversation.
+impl fmt::Debug for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Location({}:{})", self.uidvalidity, self.uid)
+    }
+}
+
+impl fmt::Debug for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Report")
+            .field("message", &self.message)
+            .field("disposition", &self.disposition)
+            .finish_non_exhaustive()
+    }
+}
+
 impl fmt::Debug for BoundContact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BoundContact").field("expires_secs", &self.expires_secs).finish_non_exhaustive()
@@ -60,6 +77,7 @@ impl fmt::Debug for MessageView {
             .field("received_at", &self.received_at)
             .field("expires_at", &self.expires_at)
             .field("attempts", &self.attempts)
+            .field("handling", &self.handling)
             .finish_non_exhaustive()
     }
 }

@@ -77,6 +77,8 @@ pub struct MessageView {
     pub expires_at: Timestamp,
     /// Delivery attempts so far.
     pub attempts: u32,
+    /// Push or manage, once that is chosen.
+    pub handling: Option<Handling>,
 }
 
 /// Pager Mode or Large Message Mode.
@@ -86,7 +88,7 @@ pub enum Mode {
     Large,
 }
 
-/// The user's XDM preferences, already evaluated (chapter 3). Everything unknown until the XDM client comes (issue B).
+/// The user's XDM preferences, already evaluated for this message (spec chapter 3), the realm's defaults filled in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Preferences {
     /// DEF-6: `None` if there is no rule for deferred messages.
@@ -105,6 +107,7 @@ pub enum NotificationCause {
     Deferred,
     ExpiredDiscarded,
     ExpiredStored,
+    /// What waits to be managed is told again, because the user is back (I-34).
     Reminder,
 }
 

@@ -32,7 +32,7 @@ pub fn answer(question: &Question) -> Verdict {
 /// Off in push mode, on in manage mode (I-30, MNG-N0): in-band if a client is registered, else out-of-band.
 fn notification(question: &Question) -> Notification {
     let context = question.context();
-    let managed = context.preferences.allow_push == Some(false);
+    let managed = question.message().handling == Some(Handling::Manage);
     let reachable = !context.clients.is_empty();
     Notification { in_band: managed && reachable, out_of_band: managed && !reachable, at: None }
 }

@@ -1,20 +1,25 @@
 //! One user's queue as a value, and how each event changes it. Nothing here decides anything and nothing can fail.
 
 mod entry;
+mod errand;
+mod errands;
 mod indexes;
 
 use super::event::{
-    Client, ClientRegistered, DeliveryFailed, DeliveryStarted, DeliveryWithheld, Event, HandlingChosen,
-    MessageDeferred, MessageDelivered, MessageDiscarded, Retry, StoreAwaited,
+    Client, ClientRegistered, DeliveryFailed, DeliveryStarted, DeliveryWithheld, DisposalPostponed, Event,
+    HandlingChosen, MessageDeferred, MessageDelivered, MessageDiscarded, Retry, StoreAwaited, StoreCause,
 };
-use super::question::Delivery;
+use super::question::{Delivery, Handling, NotificationCause};
 use crate::types::{Address, ClientId, MessageId, OriginKey, Timestamp};
+use errands::Errands;
 use indexes::Indexes;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-pub use entry::{Attempt, Bar, Entry, Pause, Reach, Registered};
+pub use entry::{Attempt, Bar, Entry, History, Pause, Reach, Registered, Stray};
+pub use errand::{Errand, Gone, News, Report, Stage, Task, Telling};
+pub use errands::Absence;
 
 /// How long a request of a sender is remembered, so that sending it again (64·T1, RFC 3261 section 17.2.2) is answered
 /// the same even after a restart.
@@ -35,6 +40,7 @@ pub struct Queue {
     bytes: u64,
     origins: VecDeque<(OriginKey, Timestamp)>,
     indexes: Indexes,
+    errands: Errands,
 }
 
 /// The how-manieth message of this user.
@@ -52,6 +58,7 @@ impl Queue {
             bytes: 0,
             origins: VecDeque::new(),
             indexes: Indexes::default(),
+            errands: Errands::default(),
         }
     }
 
@@ -101,7 +108,7 @@ impl Queue {
         self.origins.iter().rev().any(|(known, at)| known == origin && now.since(*at) <= ORIGIN_MEMORY)
     }
 
-    /// Messages with an attempt in flight.
+    /// Messages with an attempt in flight, or about to be.
     pub fn in_flight(&self) -> impl ExactSizeIterator<Item = &Arrival> {
         self.indexes.in_flight.iter()
     }
@@ -118,11 +125,13 @@ impl Queue {
         self.arrived(*self.indexes.unhandled.first()?)
     }
 
-    /// A message that has expired and has no attempt in flight (I-29), the earliest expiry first.
+    /// A message that has expired, has no attempt in flight (I-29) and is no errand's, the earliest expiry first.
     #[must_use]
     pub fn first_expired(&self, now: Timestamp) -> Option<&Entry> {
         let expired = self.indexes.by_expiry.iter().take_while(|(at, _)| *at <= now);
-        expired.map(|(_, arrival)| arrival).find_map(|a| self.arrived(*a).filter(|entry| entry.open.is_empty()))
+        expired
+            .map(|(_, arrival)| arrival)
+            .find_map(|a| self.arrived(*a).filter(|entry| entry.open.is_empty() && !entry.busy))
     }
 
     /// A client whose registration has run out.
@@ -143,17 +152,25 @@ impl Queue {
             Pause::Until(at) if !self.messages.is_empty() => Some(at),
             _ => None,
         });
-        let pauses = lapse.chain(retry).filter(|at| *at > now).min();
+        let errands = self.errands().filter_map(|errand| match errand.stage {
+            Stage::Waiting(at) => Some(at),
+            Stage::Open { .. } => None,
+        });
+        let pauses = lapse.chain(retry).chain(errands).filter(|at| *at > now).min();
         [expiry, hold, pauses].into_iter().flatten().min()
     }
 
-    /// The user's entry in the due index: as [`Queue::next_tick`], but a delivery in flight is due since it began, so
-    /// that a restart finds it at once.
+    /// The user's entry in the due index: as [`Queue::next_tick`], but a delivery or an errand under way is due since it
+    /// began, so that a restart finds it at once; and an errand that waits for its turn is due now.
     #[must_use]
     pub fn due(&self, now: Timestamp) -> Option<Timestamp> {
         let open = self.indexes.in_flight.first().and_then(|arrival| self.arrived(*arrival));
         let begun = open.and_then(|entry| entry.open.first()).map(|attempt| attempt.started_at);
-        [begun, self.next_tick(now)].into_iter().flatten().min()
+        let errand = self.errands().map(|errand| match errand.stage {
+            Stage::Open { since, .. } => since,
+            Stage::Waiting(at) => at,
+        });
+        [begun, errand.min(), self.next_tick(now)].into_iter().flatten().min()
     }
 
     /// Folds one event in; `at` is the time of its record.
@@ -162,16 +179,36 @@ impl Queue {
             Event::ClientRegistered(event) => self.client_registered(event, at),
             Event::ClientGone(event) => self.client_gone(&event.client),
             Event::MessageDeferred(event) => self.message_deferred(event),
-            Event::DeferralRefused(_) => {}
+            Event::DeferralRefused(_) | Event::PreferencesMissed(_) | Event::DispositionForgone(_) => {}
             Event::HandlingChosen(event) => self.handling_chosen(event),
             Event::DeliveryStarted(event) => self.delivery_started(event, at),
             Event::DeliveryWithheld(event) => self.delivery_withheld(event),
             Event::MessageDelivered(event) => self.message_delivered(event),
             Event::DeliveryFailed(event) => self.delivery_failed(event, at),
-            Event::MessageDiscarded(MessageDiscarded { message, .. }) => self.remove(message),
-            Event::StoreAwaited(StoreAwaited { message, .. }) => {
-                self.change(message, |entry| entry.awaits_store = true);
+            Event::MessageDiscarded(MessageDiscarded { message, .. }) => self.message_discarded(message, at),
+            Event::StoreAwaited(StoreAwaited { message, .. }) => self.store_awaited(*message, at),
+            Event::PreferencesChanged(_) => self.lift_all_bars(),
+            Event::ManagementRequested(event) => self.management_requested(event, at),
+            Event::NotificationCalledFor(event) => self.tell(NotificationCause::Deferred, event.message, None),
+            Event::NotificationPlanned(event) => self.notification_planned(event, at),
+            Event::NotificationSent(event) => self.notification_sent(event),
+            Event::MessageInterworked(event) => {
+                self.errand_done(event.errand);
+                self.end(&event.message, at);
             }
+            Event::ErrandBegun(event) => self.errand_begun(event, at),
+            Event::ErrandFailed(event) => self.errand_failed(event),
+            Event::DisposalPostponed(event) => self.disposal_postponed(event),
+            Event::MessageDeleted(event) => self.end(&event.message, at),
+            Event::MessageStored(event) => self.message_stored(event),
+            Event::DispositionOwed(event) => self.disposition_owed(event, at),
+            Event::DispositionSent(event) => self.errand_done(event.errand),
+            Event::HistoryAwaited(event) => {
+                self.change(&event.message, |entry| entry.history = History::Awaited);
+                self.occupy(Task::Record { message: event.message }, at);
+            }
+            Event::HistoryRecorded(event) => self.history_recorded(event),
+            Event::HistoryWithdrawn(event) => self.errand_done(event.errand),
         }
     }
 
@@ -191,12 +228,20 @@ impl Queue {
             self.lift_bars(&new.id);
             self.lift_declines();
         }
+        // One that has run out and is not struck off yet counts for nothing.
+        let live = self.clients.iter().filter(|registered| registered.client.expires_at > at).count();
+        if event.just_registered && live <= 1 {
+            self.returned(at);
+        }
     }
 
     /// What was held for a client that is gone is asked for anew when it comes back.
     fn client_gone(&mut self, client: &ClientId) {
         self.clients.retain(|registered| registered.client.id != *client);
         self.lift_bars(client);
+        if self.clients.is_empty() {
+            self.went();
+        }
     }
 
     /// PUSH-W2: whoever just registered is asked again, whatever was refused before.
@@ -204,6 +249,13 @@ impl Queue {
         let barred = self.messages.values().filter(|entry| entry.bars.iter().any(|(id, _)| id == client));
         for id in barred.map(|entry| entry.id).collect::<Vec<_>>() {
             self.change(&id, |entry| entry.bars.retain(|(barred, _)| barred != client));
+        }
+    }
+
+    fn lift_all_bars(&mut self) {
+        let barred = self.messages.values().filter(|entry| !entry.bars.is_empty());
+        for id in barred.map(|entry| entry.id).collect::<Vec<_>>() {
+            self.change(&id, |entry| entry.bars.clear());
         }
     }
 
@@ -229,6 +281,11 @@ impl Queue {
             bars: Vec::new(),
             declined: false,
             awaits_store: false,
+            busy: false,
+            requested: None,
+            history: History::None,
+            stray: Stray::None,
+            postponed: None,
         };
         self.indexes.insert(arrival, &entry);
         self.messages.insert(arrival, entry);
@@ -244,6 +301,27 @@ impl Queue {
 
     fn handling_chosen(&mut self, event: &HandlingChosen) {
         self.change(&event.message, |entry| entry.handling = Some(event.ruling.verdict));
+        if event.ruling.verdict == Handling::Manage {
+            self.tell(NotificationCause::Deferred, event.message, None);
+        }
+    }
+
+    fn store_awaited(&mut self, message: MessageId, at: Timestamp) {
+        self.change(&message, |entry| entry.awaits_store = true);
+        self.occupy(Task::Store { message, cause: StoreCause::Expired }, at);
+    }
+
+    fn disposal_postponed(&mut self, event: &DisposalPostponed) {
+        self.change(&event.message, |entry| {
+            let times = entry.postponed.map_or(0, |(times, _)| times);
+            entry.postponed = Some((times + 1, event.until));
+        });
+    }
+
+    fn message_discarded(&mut self, message: &MessageId, at: Timestamp) {
+        let gone = self.message(message).map(|entry| entry.gone(None));
+        self.end(message, at);
+        self.tell(NotificationCause::ExpiredDiscarded, *message, gone);
     }
 
     fn delivery_started(&mut self, event: &DeliveryStarted, at: Timestamp) {
@@ -263,7 +341,13 @@ impl Queue {
             Delivery::HoldUntil(at) => Bar::Until(at),
             Delivery::Keep | Delivery::Now => Bar::UntilRegistered,
         };
-        self.change(&event.message, |entry| entry.bar(&event.client, bar));
+        self.change(&event.message, |entry| {
+            entry.bar(&event.client, bar);
+            // MNG-6a-i: it stays, and is in the next notification.
+            if bar == Bar::UntilRegistered {
+                entry.requested = None;
+            }
+        });
     }
 
     fn message_delivered(&mut self, event: &MessageDelivered) {
@@ -284,7 +368,11 @@ impl Queue {
                 Retry::MessageWhenRegistered => entry.declined = true,
                 _ => {}
             }
+            if event.retry != Retry::AtOnce && entry.requested.as_ref() == Some(&event.client) {
+                entry.requested = None;
+            }
         });
+        self.take_back_history(&event.message, at);
         let pause = match event.retry {
             Retry::ClientAt(at) => Pause::Until(at),
             Retry::ClientWhenRegistered => Pause::UntilRegistered,
@@ -292,6 +380,20 @@ impl Queue {
         };
         if let Some(registered) = self.registered_mut(&event.client) {
             registered.reach.failed(pause, at);
+        }
+    }
+
+    /// SNDP-ERR-1, once no attempt is in flight any more; what was not recorded may be tried again.
+    fn take_back_history(&mut self, message: &MessageId, at: Timestamp) {
+        let Some(entry) = self.message(message).filter(|entry| entry.open.is_empty()) else { return };
+        let location = match &entry.history {
+            History::None | History::Awaited => return,
+            History::Skipped => None,
+            History::Recorded(location) => Some(location.clone()),
+        };
+        self.change(message, |entry| entry.history = History::None);
+        if let Some(location) = location {
+            self.withdraw(*message, location, at);
         }
     }
 
@@ -306,6 +408,15 @@ impl Queue {
         self.indexes.remove(arrival, entry);
         how(entry);
         self.indexes.insert(arrival, entry);
+    }
+
+    /// It leaves the queue, and undelivered, so that no record of it stays in the history (SNDP-ERR-1, I-15).
+    fn end(&mut self, message: &MessageId, at: Timestamp) {
+        let history = self.message(message).map(|entry| entry.history.clone());
+        self.remove(message);
+        if let Some(History::Recorded(location)) = history {
+            self.withdraw(*message, location, at);
+        }
     }
 
     fn remove(&mut self, message: &MessageId) {

@@ -1,7 +1,9 @@
-//! SIP without sockets: reader, printer, typed values, digest, and the transaction machine (RFC 3261, 3428, 6026).
+//! SIP without sockets: reader, printer, typed values, digest, the transaction machine (RFC 3261, 3428, 6026), and the
+//! subscriber's side of event notification (RFC 6665).
 
 mod build;
 mod date;
+pub mod dialog;
 mod digest;
 mod message;
 mod multipart;
@@ -11,6 +13,7 @@ mod param;
 mod print;
 mod read;
 mod stream;
+pub mod subscription;
 pub mod transaction;
 mod typed;
 mod uri;

@@ -33,7 +33,8 @@ impl Address {
     /// [`AddressError`] if the text names no user.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         let text = text.trim();
-        if text.bytes().any(|b| b <= b' ' || b == 0x7f || matches!(b, b'<' | b'>' | b'"')) {
+        // White space of any script: it would be trimmed when the address is read again, and name another user then.
+        if text.chars().any(|c| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | '"')) {
             return Err(AddressError::Character);
         }
         let (scheme, rest) = text.split_once(':').ok_or(AddressError::Scheme)?;
@@ -159,6 +160,7 @@ mod tests {
         assert_eq!(Address::parse("sip:@host"), Err(AddressError::Incomplete));
         assert_eq!(Address::parse("tel:"), Err(AddressError::Incomplete));
         assert_eq!(Address::parse("sip:a b@c"), Err(AddressError::Character));
+        assert_eq!(Address::parse("sip:alice@ims.test\u{a0}:5060"), Err(AddressError::Character));
         assert_eq!(Address::parse("sip:alice@ims.test@elsewhere.test"), Err(AddressError::Character));
     }
 

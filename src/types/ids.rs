@@ -160,6 +160,23 @@ impl IdSource {
         let mark = self.secret.mark(&stem);
         stem + &mark
     }
+
+    /// 32 hexadecimal digits: the name of the `nth` try of a disposition notification. It has no mark: coming in again at the
+    /// sender's side it is a message as any other, and deferred if the sender is away.
+    #[must_use]
+    pub fn report(&self, errand: u64, nth: u32) -> String {
+        let parts: [&[u8]; 4] = [b"report", &self.seed, &errand.to_be_bytes(), &nth.to_be_bytes()];
+        hex::encode(&short_digest(&parts)[..16])
+    }
+
+    /// As [`IdSource::call`], for the `nth` try of an errand.
+    #[must_use]
+    pub fn errand(&self, errand: u64, nth: u32) -> String {
+        let parts: [&[u8]; 4] = [b"errand", &self.seed, &errand.to_be_bytes(), &nth.to_be_bytes()];
+        let stem = hex::encode(&short_digest(&parts)[..12]);
+        let mark = self.secret.mark(&stem);
+        stem + &mark
+    }
 }
 
 impl SeedSecret {
@@ -193,6 +210,9 @@ mod tests {
         assert!(secret.made(&format!("{}@pf.test", ids.call(&MessageId([2; 16]), 0))));
         assert_ne!(ids.call(&MessageId([2; 16]), 0), ids.call(&MessageId([2; 16]), 1));
         assert!(!SeedSecret([8; 16]).made(&ids.call(&MessageId([2; 16]), 0)));
+        assert!(secret.made(&ids.errand(3, 0)));
+        assert!(!secret.made(&ids.report(3, 0)), "a report is a message as any other");
+        assert_ne!(ids.report(3, 0), ids.report(3, 1));
         assert!(!secret.made("8f3a0c1e5b@alice.example.net"));
         assert!(!secret.made("ééééééééééééééééé"));
     }

@@ -3,6 +3,7 @@
 mod address;
 mod ids;
 mod octets;
+mod seal;
 mod time;
 
 pub use address::{Address, AddressError};

@@ -1,6 +1,6 @@
 //! The end of a message that nobody fetched in time.
 
-use crate::phone::{Phone, Reply};
+use crate::phone::{Phone, Reply, is_push};
 use crate::server::{Setup, metric};
 use crate::wire::{Registration, cpim, message, someone};
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ fn exp_2a_i_a_message_that_has_run_out_is_discarded_and_never_delivered() {
     assert!(took >= Duration::from_millis(950), "gone after {took:?}");
     assert!(took < Duration::from_millis(2500), "exact to about a second, but gone only after {took:?}");
     server.registered(&caller, &mut Registration::of(&bob), &phone, 3600);
-    phone.stays_at(0, Duration::from_millis(700));
+    phone.stays_at_such(0, is_push, Duration::from_millis(700));
     let timeline = server.wait_for_event(&bob, "MessageDiscarded");
     assert!(!timeline.contains("DeliveryStarted"), "{timeline}");
 }
@@ -37,8 +37,8 @@ fn def_5x_expiry_is_kept_by_a_server_that_was_down_at_that_time() {
     std::thread::sleep(Duration::from_millis(1300));
     server.start();
     server.registered(&caller, &mut Registration::of(&bob), &phone, 3600);
-    assert_eq!(phone.wait_for(1)[0].message.body, long);
-    phone.stays_at(1, Duration::from_millis(500));
+    assert_eq!(phone.wait_for_such(1, is_push)[0].body, long);
+    phone.stays_at_such(1, is_push, Duration::from_millis(500));
     server.wait_for_event(&bob, "MessageDiscarded");
 }
 
@@ -50,7 +50,7 @@ fn exp_1_expires_0_goes_to_the_expiry_procedure_at_once() {
     let dead = message(caller.via(), &bob, cpim(&bob, "no time")).set("Expires", "0");
     assert_eq!(caller.request(&dead).status(), Some(202));
     server.registered(&caller, &mut Registration::of(&bob), &phone, 3600);
-    phone.stays_at(0, Duration::from_millis(500));
+    phone.stays_at_such(0, is_push, Duration::from_millis(500));
     server.wait_for_event(&bob, "MessageDiscarded");
     server.wait_for_metric(metric::QUEUED, 0.0);
 }
@@ -84,9 +84,9 @@ fn exp_1_no_new_attempt_is_made_after_expiry() {
     server.registered(&caller, &mut Registration::of(&bob), &phone, 3600);
     let short = message(caller.via(), &bob, cpim(&bob, "one second")).set("Expires", "1");
     assert_eq!(caller.request(&short).status(), Some(202));
-    phone.wait_for(1);
+    phone.wait_for_such(1, is_push);
     server.wait_for_event(&bob, "MessageDiscarded");
-    phone.stays_at(1, Duration::from_millis(1800));
+    phone.stays_at_such(1, is_push, Duration::from_millis(1800));
 }
 
 #[test]
@@ -103,5 +103,5 @@ fn def_5x_many_messages_of_many_users_run_out_together() {
     for user in &users {
         server.registered(&caller, &mut Registration::of(user), &phone, 3600);
     }
-    phone.stays_at(0, Duration::from_millis(500));
+    phone.stays_at_such(0, is_push, Duration::from_millis(500));
 }

@@ -5,15 +5,29 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
 mod answers;
+mod call;
+mod callers;
+mod calls;
 mod commands;
 mod crash;
+mod dovecot;
 mod drain;
 mod expiry;
+mod http;
 mod identity;
+mod imap_store;
+mod management;
+mod notified;
+mod notifier;
 mod phone;
+mod preferences;
+mod pressure;
 mod push;
+mod reg_event;
 mod register;
 mod repeats;
+mod reports;
+mod restarts;
 mod scenarios;
 mod server;
 mod sipp;
@@ -21,3 +35,4 @@ mod stored;
 mod transport;
 mod ua;
 mod wire;
+mod xcap;

@@ -35,6 +35,24 @@ struct Inbox {
     lost: usize,
 }
 
+/// Tells one kind of requests from the others.
+pub type Kind = fn(&Message) -> bool;
+
+/// A Deferred CPM Message (SNDP-1).
+pub fn is_push(message: &Message) -> bool {
+    message.all("Accept-Contact").any(|value| value.contains("oma.cpm.deferred"))
+}
+
+/// A system message (MNG-N1b).
+pub fn is_system(message: &Message) -> bool {
+    message.all("Accept-Contact").any(|value| value.contains("oma.cpm.systemmsg"))
+}
+
+/// A disposition notification (RFC 5438).
+pub fn is_imdn(message: &Message) -> bool {
+    String::from_utf8_lossy(&message.body).contains("Content-Type: message/imdn+xml") && !is_push(message)
+}
+
 type Rule = Box<dyn FnMut(&Message) -> Reply + Send>;
 
 struct Shared {
@@ -134,6 +152,34 @@ impl Phone {
             return Err(inbox.arrivals.clone());
         }
         Ok(inbox.arrivals.clone())
+    }
+
+    /// Everything of this kind that has come so far, in order.
+    pub fn such(&self, kind: Kind) -> Vec<Message> {
+        self.arrivals().into_iter().map(|arrival| arrival.message).filter(kind).collect()
+    }
+
+    /// Waits until `count` transactions of this kind have begun, and gives them all; panics if they do not come.
+    pub fn wait_for_such(&self, count: usize, kind: Kind) -> Vec<Message> {
+        let is_short = |inbox: &mut Inbox| inbox.arrivals.iter().filter(|one| kind(&one.message)).count() < count;
+        let inbox = self.shared.inbox.lock().unwrap();
+        let (inbox, _) = self.shared.changed.wait_timeout_while(inbox, PATIENCE, is_short).unwrap();
+        let all: Vec<_> = inbox.arrivals.iter().map(|arrival| arrival.message.clone()).collect();
+        let such: Vec<_> = all.iter().filter(|message| kind(message)).cloned().collect();
+        assert!(such.len() >= count, "{} of {count} came within {PATIENCE:?}; all that came: {all:#?}", such.len());
+        such
+    }
+
+    /// Watches that for this long there are still only `count` transactions of this kind.
+    pub fn stays_at_such(&self, count: usize, kind: Kind, during: Duration) {
+        let deadline = Instant::now() + during;
+        loop {
+            let such = self.such(kind);
+            assert!(such.len() <= count, "one too many: {such:#?}");
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else { break };
+            std::thread::sleep(left.min(Duration::from_millis(20)));
+        }
+        assert_eq!(self.such(kind).len(), count);
     }
 
     /// Watches that for this long there are still only `count` transactions.

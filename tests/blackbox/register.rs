@@ -27,7 +27,7 @@ fn sha256(text: &str) -> String {
 }
 
 /// The SHA-256 credentials that answer the challenge of this 401.
-fn credentials(refusal: &Message, user: &str, password: &str, method: &str, uri: &str) -> String {
+pub fn credentials(refusal: &Message, user: &str, password: &str, method: &str, uri: &str) -> String {
     let offered: Vec<_> = refusal.all("WWW-Authenticate").collect();
     let value = offered
         .iter()

@@ -1,6 +1,6 @@
 //! The story of the deferred message, told by SIPp: a tool of others that never saw our code.
 
-use crate::phone::Phone;
+use crate::phone::{Phone, is_push};
 use crate::server::{Server, Setup, free_address, metric};
 use crate::sipp::{Sipp, Trace};
 use crate::ua::unique;
@@ -89,7 +89,7 @@ fn exp_2a_i_sipp_sends_with_expires_1_and_registers_too_late() {
     server.wait_for_metric(metric::QUEUED, 0.0);
     server.wait_for_event(&bob, "MessageDiscarded");
     register("register.xml", &server, &bob, phone.address(), &unique("3p"));
-    phone.stays_at(0, Duration::from_millis(700));
+    phone.stays_at_such(0, is_push, Duration::from_millis(700));
 }
 
 #[test]
@@ -112,6 +112,12 @@ fn sipp_gets_404_for_a_realm_we_do_not_serve() {
     let phone = Phone::udp_only(200);
     let server = Setup::behind(phone.address()).start();
     Sipp::client("unknown-realm.xml", server.sip(), &["-m", "1", "-s", "bob", "-key", "expires", "60"]).succeeds();
+}
+
+#[test]
+fn sipp_calls_a_subscriber_and_is_refused_and_a_stray_bye_is_481() {
+    let server = Setup::behind(free_address()).start();
+    Sipp::client("uac-invite-refused.xml", server.sip(), &["-m", "3", "-nr", "-s", &someone()]).succeeds();
 }
 
 #[test]

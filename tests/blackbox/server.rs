@@ -191,14 +191,29 @@ impl Server {
 
     /// GET on the admin port: status and body, `None` if nobody answers.
     pub fn get(&self, path: &str) -> Option<(u16, String)> {
+        self.ask("GET", path, "")
+    }
+
+    /// A request on the admin port: status and body, `None` if nobody answers.
+    pub fn ask(&self, method: &str, path: &str, body: &str) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect_timeout(&self.admin, Duration::from_secs(2)).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).ok()?;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.admin).ok()?;
+        let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n{length}Connection: close\r\n\r\n", self.admin);
+        stream.write_all(format!("{head}{body}").as_bytes()).ok()?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).ok()?;
         let answer = String::from_utf8_lossy(&answer).into_owned();
         let (head, body) = answer.split_once("\r\n\r\n")?;
         Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+    }
+
+    /// Puts a document of preferences of a user (`rules` or `profile`), or removes it.
+    pub fn prefers(&self, user: &str, document: &str, body: Option<&str>) {
+        let path = format!("/v1/users/{}/preferences/{document}", address(user).replace('+', "%2B"));
+        let method = if body.is_some() { "PUT" } else { "DELETE" };
+        let (status, said) = self.ask(method, &path, body.unwrap_or_default()).expect("an answer");
+        assert!(matches!(status, 201 | 204), "{method} {path}: {status} {said}");
     }
 
     /// The sum over all series of this metric; `None` if there is none.
@@ -246,6 +261,31 @@ impl Server {
             assert!(Instant::now() < deadline, "no {event} in\n{timeline}\n{}", self.log());
             std::thread::sleep(Duration::from_millis(100));
         }
+    }
+
+    /// The objects in the message store of a user, as the admin API tells them.
+    pub fn stored(&self, user: &str) -> Vec<Vec<u8>> {
+        let store = format!("/v1/users/{}/store", address(user).replace('+', "%2B"));
+        let get = |path: &str| self.get(path).filter(|(status, _)| *status == 200).map(|(_, body)| body);
+        let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        let mut objects = Vec::new();
+        let Some(folders) = get(&store) else { return objects };
+        for folder in json(&folders)["folders"].as_array().unwrap() {
+            let name = folder["name"].as_str().unwrap();
+            let page = get(&format!("{store}?folder={name}")).unwrap();
+            for object in json(&page)["objects"].as_array().unwrap() {
+                objects.push(get(&format!("{store}/{name}/{}", object["uid"])).unwrap().into_bytes());
+            }
+        }
+        objects
+    }
+
+    /// What is in the outbox.
+    pub fn notices(&self) -> Vec<serde_json::Value> {
+        let (status, body) = self.get("/v1/outbox").expect("an answer");
+        assert_eq!(status, 200, "{body}");
+        let page: serde_json::Value = serde_json::from_str(&body).unwrap();
+        page["notices"].as_array().unwrap().iter().map(|entry| entry["notice"].clone()).collect()
     }
 
     /// Alice sends a message to `user`; it is accepted.

@@ -34,6 +34,12 @@ pub fn cpim(to: &str, text: &str) -> Vec<u8> {
     .into_bytes()
 }
 
+/// The imdn.Message-ID of a CPIM body.
+pub fn imdn_id(body: &[u8]) -> String {
+    let text = String::from_utf8_lossy(body);
+    text.lines().find_map(|line| line.strip_prefix("imdn.Message-ID: ")).unwrap().trim().to_owned()
+}
+
 /// WX-1: a pager MESSAGE from Alice as an S-CSCF hands it over.
 pub fn message(via: String, to: &str, body: impl Into<Vec<u8>>) -> Message {
     let uri = format!("sip:{to}@{REALM};user=phone");

@@ -60,7 +60,7 @@ impl notification::Guest for Standard {
         _: Message,
         _: notification::Cause,
     ) -> Result<notification::Verdict, String> {
-        if !managed(&context) {
+        if !is_managed(&context) {
             return Ok(notification::Verdict::None);
         }
         let in_band = !context.clients.is_empty();
@@ -83,6 +83,11 @@ impl settings::Guest for Standard {
             Err("the standard policy has no settings: give {}".to_string())
         }
     }
+}
+
+/// What was chosen for this message (DEF-6).
+fn is_managed(context: &Context) -> bool {
+    context.attributes.iter().any(|(name, value)| name == "handling" && value == "manage")
 }
 
 /// DEF-6b: the user's rule for deferred messages does not allow push.

@@ -188,7 +188,8 @@ pub mod restante {
         pub preferences: Preferences,
         /// The user's registered CPM clients, the latest registration first. Empty: the user is not reachable.
         pub clients: _rt::Vec::<Client>,
-        /// What later versions tell more, as name and value. A policy ignores names it does not know. Empty in 1.0.
+        /// What there is to tell more, as name and value. A policy ignores names it does not know. So far: `handling`, which
+        /// is `push` or `manage` once that is chosen for the message in question (DEF-6).
         pub attributes: _rt::Vec::<(_rt::String,_rt::String,)>,
       }
       impl ::core::fmt::Debug for Context {
@@ -1660,8 +1661,8 @@ static mut _RET_AREA: _RetArea = _RetArea([::core::mem::MaybeUninit::uninit(); 6
 /// Something happened that the recipient may be told of: tell them, how, and when (PUSH-N1, MNG-N0, EXP-2a-ii,
 /// EXP-2b-ii)?
 ///
-/// Standard behaviour: if `preferences.allow-push` is `some(false)`, `notify` at once, in-band if a client is
-/// registered, else out-of-band; otherwise `none`.
+/// Standard behaviour: if the attribute `handling` is `manage`, `notify` at once, in-band if a client is registered, else
+/// out-of-band; otherwise `none`.
 #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
 pub mod notification {
   #[used]

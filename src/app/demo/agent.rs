@@ -2,8 +2,9 @@
 
 use super::{DemoError, io};
 use crate::config::{DEMO_REALM, DEMO_USERS};
-use crate::sip::{Limits, Message, Request, Response, Via, answer, datagram};
+use crate::sip::{Limits, Message, Method, NameAddr, Request, Response, Via, answer, cseq, datagram};
 use bytes::Bytes;
+use std::collections::VecDeque;
 use std::net::{SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
@@ -18,8 +19,10 @@ pub(super) struct Agent {
     here: SocketAddr,
     server: SocketAddr,
     sent: u32,
-    /// A request that came while an answer was awaited.
-    early: Option<Request>,
+    /// Requests that came while an answer was awaited.
+    early: VecDeque<Request>,
+    /// Those that were answered already, by Call-ID and CSeq: they may come again.
+    answered: Vec<String>,
 }
 
 impl Agent {
@@ -27,7 +30,7 @@ impl Agent {
         let password = DEMO_USERS.iter().find(|(known, _)| *known == user).map_or("", |(_, password)| password);
         let socket = UdpSocket::bind(("127.0.0.1", 0)).map_err(io("no UDP socket could be opened"))?;
         let here = socket.local_addr().map_err(io("no UDP socket could be opened"))?;
-        Ok(Self { user, password, socket, here, server, sent: 0, early: None })
+        Ok(Self { user, password, socket, here, server, sent: 0, early: VecDeque::new(), answered: Vec::new() })
     }
 
     /// The server has moved to another port.
@@ -59,6 +62,10 @@ impl Agent {
         while began.elapsed() < PATIENCE {
             self.send(&bytes)?;
             if let Some(response) = self.response(&branch)? {
+                if request.method == Method::Invite && response.status >= 300 {
+                    let via = request.headers.get("Via").unwrap_or_default().to_owned();
+                    self.acknowledge(&response, &request.uri, via)?;
+                }
                 return Ok(response);
             }
         }
@@ -70,7 +77,7 @@ impl Agent {
         let until = Instant::now() + T1;
         while let Some(message) = self.read(until)? {
             match message {
-                Message::Request(request) => self.early = Some(request),
+                Message::Request(request) => self.early.push_back(request),
                 Message::Response(response) => {
                     let ours = Via::top(&response.headers).is_some_and(|via| via.branch.as_deref() == Some(branch));
                     if ours && response.status >= 200 {
@@ -80,6 +87,27 @@ impl Agent {
             }
         }
         Ok(None)
+    }
+
+    /// Confirms a 200 OK to an INVITE: a transaction of its own, to where the 200 says.
+    pub fn confirm(&mut self, response: &Response) -> Result<(), DemoError> {
+        self.sent += 1;
+        let (sent, user, port) = (self.sent, self.user, self.here.port());
+        let contact = NameAddr::list(&response.headers, "Contact").into_iter().next();
+        let uri = contact.map_or_else(|| format!("sip:{}", self.server), |contact| contact.uri);
+        let via = Via::new("UDP", "127.0.0.1", Some(port), &format!("z9hG4bKdemo{user}{sent}{port}"));
+        self.acknowledge(response, &uri, via.to_string())
+    }
+
+    fn acknowledge(&self, response: &Response, uri: &str, via: String) -> Result<(), DemoError> {
+        let mut request = Request::new(Method::Ack, uri);
+        request.headers.push("Via", via);
+        request.headers.push("Max-Forwards", "70");
+        for name in ["From", "To", "Call-ID"] {
+            request.headers.push(name, response.headers.get(name).unwrap_or_default().to_owned());
+        }
+        request.headers.push("CSeq", cseq(response.cseq().map_or(1, |(number, _)| number), &Method::Ack));
+        self.send(&request.to_bytes())
     }
 
     /// The next request of the server.
@@ -94,19 +122,25 @@ impl Agent {
     }
 
     fn next_request(&mut self, until: Instant) -> Result<Option<Request>, DemoError> {
-        if let Some(request) = self.early.take() {
-            return Ok(Some(request));
-        }
-        while let Some(message) = self.read(until)? {
-            if let Message::Request(request) = message {
+        loop {
+            let request = match self.early.pop_front() {
+                Some(request) => request,
+                None => match self.read(until)? {
+                    Some(Message::Request(request)) => request,
+                    Some(Message::Response(_)) => continue,
+                    None => return Ok(None),
+                },
+            };
+            if !self.answered.contains(&transaction(&request)) {
                 return Ok(Some(request));
             }
+            self.accept(&request)?;
         }
-        Ok(None)
     }
 
     /// 200 OK.
-    pub fn accept(&self, request: &Request) -> Result<(), DemoError> {
+    pub fn accept(&mut self, request: &Request) -> Result<(), DemoError> {
+        self.answered.push(transaction(request));
         self.send(&Response::to(request, 200, "OK", self.user).to_bytes())
     }
 
@@ -129,4 +163,9 @@ impl Agent {
             }
         }
     }
+}
+
+/// What a repeated request has in common with the first.
+fn transaction(request: &Request) -> String {
+    format!("{} {}", request.call_id().unwrap_or_default(), request.headers.get("CSeq").unwrap_or_default())
 }

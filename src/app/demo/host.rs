@@ -105,13 +105,29 @@ impl Host {
         Err(DemoError::Silence { who: "the demo", what: "a metric" })
     }
 
+    /// One request to the HTTP API: the status and the body of the answer.
+    pub fn http(&self, method: &str, path: &str, body: &str) -> Result<(u16, String), DemoError> {
+        self.exchange(method, path, body).map_err(io("the HTTP API could not be asked"))
+    }
+
     fn metrics(&self) -> std::io::Result<String> {
+        self.exchange("GET", "/metrics", "").map(|(_, text)| text)
+    }
+
+    fn exchange(&self, method: &str, path: &str, body: &str) -> std::io::Result<(u16, String)> {
         let mut stream = TcpStream::connect_timeout(&self.admin, PATIENCE)?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        stream.write_all(b"GET /metrics HTTP/1.0\r\nHost: demo\r\nConnection: close\r\n\r\n")?;
+        let length = body.len();
+        let head =
+            format!("{method} {path} HTTP/1.0\r\nHost: demo\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+        stream.write_all(head.as_bytes())?;
+        stream.write_all(body.as_bytes())?;
         let mut text = String::new();
         stream.read_to_string(&mut text)?;
-        Ok(text.replace('\r', ""))
+        let text = text.replace('\r', "");
+        let (head, body) = text.split_once("\n\n").unwrap_or((&text, ""));
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
+        Ok((status, body.to_owned()))
     }
 }
 

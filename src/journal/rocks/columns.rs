@@ -26,6 +26,8 @@ pub(super) enum Column {
     Catalogue,
     /// Format version and the secret of this directory.
     Meta,
+    /// What the outside parts' embedded defaults keep: documents, folders, the outbox.
+    Shelf,
 }
 
 /// How a column family is used; the options follow from it (`options.rs`).
@@ -37,12 +39,12 @@ pub(super) enum Profile {
     UserLog,
     /// Put at one end, deleted at the other: the worst case of an LSM tree.
     Queue,
-    /// Large values that live for hours or days.
+    /// Values that live for hours or days, many of them large.
     Churn,
 }
 
 impl Column {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Events,
         Self::Heads,
         Self::Snapshots,
@@ -52,6 +54,7 @@ impl Column {
         Self::Keys,
         Self::Catalogue,
         Self::Meta,
+        Self::Shelf,
     ];
 
     /// The name in the database; part of the data format.
@@ -66,6 +69,7 @@ impl Column {
             Self::Keys => "keys",
             Self::Catalogue => "catalogue",
             Self::Meta => "meta",
+            Self::Shelf => "shelf",
         }
     }
 
@@ -75,7 +79,7 @@ impl Column {
             Self::Heads | Self::Snapshots | Self::Index | Self::Keys | Self::Catalogue | Self::Meta => {
                 Profile::PointLookup
             }
-            Self::Bodies => Profile::Churn,
+            Self::Bodies | Self::Shelf => Profile::Churn,
             Self::Due => Profile::Queue,
         }
     }

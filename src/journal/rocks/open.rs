@@ -8,9 +8,13 @@ use crate::types::SeedSecret;
 use rocksdb::{DB, Error, ErrorKind, IteratorMode, Options, ReadOptions, WriteBatch};
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 /// RocksDB's own file that names the current manifest: there is a database where it is.
 const CURRENT: &str = "CURRENT";
+/// How often a data directory in use is opened before the missing file is taken for a real loss, and the pause between.
+const OPEN_TRIES: u32 = 40;
+const REPLACING: Duration = Duration::from_millis(25);
 
 /// Opens for reading and writing.
 pub(super) fn primary(config: &config::Journal) -> Result<DB, JournalError> {
@@ -26,7 +30,8 @@ pub(super) fn primary(config: &config::Journal) -> Result<DB, JournalError> {
     DB::open_cf_descriptors(&options, directory, families).map_err(|error| refused(&error))
 }
 
-/// Opens beside a running server, with `own` for RocksDB's info log.
+/// Opens beside a running server, with `own` for RocksDB's info log. The server may replace a file between our reading its
+/// name and our opening it: then there is a newer list of files to read.
 pub(super) fn secondary(directory: &Path, own: &Path) -> Result<DB, JournalError> {
     if !directory.join(CURRENT).exists() {
         return Err(JournalError::Open {
@@ -34,13 +39,31 @@ pub(super) fn secondary(directory: &Path, own: &Path) -> Result<DB, JournalError
             advice: "name the directory that the server has as journal.directory",
         });
     }
+    let mut tries = 1;
+    loop {
+        match secondary_once(directory, own) {
+            Err(error) if is_replaced(&error) && tries < OPEN_TRIES => {
+                tries += 1;
+                std::thread::sleep(REPLACING);
+            }
+            opened => return opened.map_err(|error| refused(&error)),
+        }
+    }
+}
+
+fn secondary_once(directory: &Path, own: &Path) -> Result<DB, Error> {
     let (options, config) = options::secondary();
-    let present = DB::list_cf(&Options::default(), directory).map_err(|error| refused(&error))?;
+    let present = DB::list_cf(&Options::default(), directory)?;
     // Only what is there can be opened: a secondary makes nothing.
     let families = options::descriptors(&config, &present)
         .into_iter()
         .filter(|family| present.iter().any(|name| name == family.name()));
-    DB::open_cf_descriptors_as_secondary(&options, directory, own, families).map_err(|error| refused(&error))
+    DB::open_cf_descriptors_as_secondary(&options, directory, own, families)
+}
+
+/// Whether a file was gone that had been there.
+fn is_replaced(error: &Error) -> bool {
+    error.kind() == ErrorKind::IOError && error.as_ref().contains("No such file or directory")
 }
 
 /// Checks the format; in a new directory writes it, with a fresh secret.

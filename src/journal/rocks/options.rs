@@ -28,7 +28,7 @@ pub(super) fn database(config: &config::Journal) -> Options {
     options.set_max_open_files(OPEN_FILES_MAX);
     // A flush and a compaction at a time: enough for the append rate, and the other cores serve.
     options.set_max_background_jobs(2);
-    // There is one writer (the committer; snapshots aside), so the machinery for many would only cost.
+    // There is one writer (the committer; snapshots and the shelf aside), so the machinery for many would only cost.
     options.set_allow_concurrent_memtable_write(false);
     // All memtables share one budget, whichever column family grows. Writers are not stalled by it: a stalled writer
     // behind a failed flush would hang for ever, while the limit of memtables per column family gives an error.

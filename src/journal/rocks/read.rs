@@ -205,6 +205,35 @@ impl<'a> View<'a> {
         Ok(found)
     }
 
+    /// The value of a key on the shelf.
+    pub fn shelved(&self, key: &[u8]) -> Result<Option<Bytes>, JournalError> {
+        Ok(self.get(Column::Shelf, key)?.map(|value| Bytes::copy_from_slice(&value)))
+    }
+
+    /// Entries of the shelf whose key begins with `prefix` and is greater than `after`.
+    pub fn shelf(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<(Bytes, Bytes)>, JournalError> {
+        let mut found = Vec::new();
+        let upper = after_all_with(prefix);
+        if limit == 0 || after.zip(upper.as_deref()).is_some_and(|(after, upper)| after >= upper) {
+            return Ok(found);
+        }
+        // The first key after a key is that key with one octet more.
+        let lower = match after {
+            Some(after) if after >= prefix => [after, &[0]].concat(),
+            _ => prefix.to_vec(),
+        };
+        self.scan(Column::Shelf, &lower, upper.as_deref(), |key, value| {
+            found.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
+            Ok(found.len() < limit)
+        })?;
+        Ok(found)
+    }
+
     pub fn owner_of(&self, message: &MessageId) -> Result<Option<UserKey>, JournalError> {
         let value = self.get(Column::Index, &message.0)?;
         value.map(|value| layout::read_user(Column::Index.name(), &message.0, &value)).transpose()
@@ -224,4 +253,12 @@ impl<'a> View<'a> {
         })?;
         Ok(found)
     }
+}
+
+/// The first key after every key that begins with `prefix`; `None` if there is none.
+fn after_all_with(prefix: &[u8]) -> Option<Vec<u8>> {
+    let kept = prefix.iter().rposition(|octet| *octet != u8::MAX)?;
+    let mut upper = prefix.get(..=kept)?.to_vec();
+    *upper.last_mut()? += 1;
+    Some(upper)
 }

@@ -65,8 +65,9 @@ fn def_1a_iii_no_identity_is_stored_of_a_sender_who_asked_for_anonymity() {
         let defer = deferred(&with(&request(WX_1), "Privacy", privacy));
         assert_eq!(defer.envelope.anonymous, anonymous, "Privacy: {privacy}");
         assert_eq!(kept(&defer, KeptName::PAssertedIdentity).is_empty(), anonymous, "Privacy: {privacy}");
-        let owed = defer.envelope.return_address.as_deref();
-        assert_eq!(owed, Some("sip:+12025550100@ims.example.net;user=phone"), "I-18: an IMDN is owed all the same");
+        let owed = SECRET.open(defer.envelope.return_address.as_deref().unwrap());
+        let address = Some("sip:+12025550100@ims.example.net;user=phone");
+        assert_eq!(owed.as_deref(), address, "I-18: an IMDN is owed all the same");
     }
 }
 

@@ -3,10 +3,14 @@
 mod answers;
 mod deferral;
 mod identity;
+mod managing;
 mod outline;
 mod pushing;
+mod reg_events;
 mod registering;
 mod requests;
+mod storing;
+mod telling;
 mod third_party;
 
 use super::{Gate, Receipt, Received, Settings, Verb, receive};

@@ -48,7 +48,8 @@ fn queue_events_effects_and_questions_show_no_personal_data() {
     for received in [desk.scscf(&subject), desk.user(&own_register(), BOB), desk.scscf(&request(WX_3))] {
         let verb = verb(received);
         let queue = queue.get_or_insert_with(|| Queue::new(verb.user.clone()));
-        let env = Env { now: NOW, ids: &ids, rules: &verb.realm.rules };
+        let profile = crate::formats::Profile::default();
+        let env = Env { now: NOW, ids: &ids, rules: &verb.realm.rules, profile: &profile };
         let done = run(queue, &verb.command, &env, |question| {
             shows_nothing(&format!("{question:?}"));
             Ruling { verdict: standard::answer(question), judge: Judge::Native }
@@ -65,6 +66,6 @@ fn queue_events_effects_and_questions_show_no_personal_data() {
 fn reply_of(effect: &Effect) -> Option<&Reply> {
     match effect {
         Effect::Reply(reply) => Some(reply),
-        Effect::Send(_) => None,
+        Effect::Send(_) | Effect::Perform(_) => None,
     }
 }

@@ -35,6 +35,7 @@ fn pushed(desk: &Desk, message: &Request, client: &Client) -> (Request, Target) 
         client,
         transaction: &transaction(),
         body: &message.body,
+        message_uid: None,
     };
     push(&desk.settings, &desk.settings.realms["ims.example.net"], &push_of, NOW).unwrap()
 }
@@ -215,7 +216,7 @@ fn a_registration_that_leads_nowhere_gives_no_push() {
     let defer = defer(desk.scscf(&message));
     let client = registered_here("sip:");
     let (envelope, transaction, body) = (&defer.envelope, &transaction(), &message.body);
-    let nowhere = Push { envelope, expires_at: NOW, client: &client, transaction, body };
+    let nowhere = Push { envelope, expires_at: NOW, client: &client, transaction, body, message_uid: None };
     assert!(push(&desk.settings, &desk.settings.realms["ims.example.net"], &nowhere, NOW).is_none());
 }
 
@@ -243,7 +244,7 @@ fn i_27_the_last_second_is_still_a_life() {
     let defer = defer(desk.scscf(&message));
     let (envelope, transaction, body) = (&defer.envelope, &transaction(), &message.body);
     let expires_at = NOW.after(Duration::from_millis(10));
-    let last = Push { envelope, expires_at, client: &client, transaction, body };
+    let last = Push { envelope, expires_at, client: &client, transaction, body, message_uid: None };
     let (made, _) = push(&desk.settings, &desk.settings.realms["ims.example.net"], &last, NOW).unwrap();
     assert_eq!(values(&made, "Expires"), ["1"]);
 }

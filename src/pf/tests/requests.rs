@@ -4,15 +4,13 @@ use super::*;
 use crate::net::Target;
 use crate::types::{IdSource, MessageId};
 
+const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, UPDATE, MESSAGE, NOTIFY, OPTIONS, REGISTER";
+
 #[test]
 fn methods_we_do_not_serve_are_405_with_those_we_do() {
-    for method in [Method::Invite, Method::Subscribe, Method::Bye, Method::Other("DANCE".to_owned())] {
+    for method in [Method::Invite, Method::Subscribe, Method::Other("DANCE".to_owned())] {
         let refused = answer(Desk::new().scscf(&plain(&method, "sip:+12025550200@ims.example.net")));
-        assert_eq!(
-            (refused.status, refused.headers.get("Allow")),
-            (405, Some("MESSAGE, OPTIONS, REGISTER")),
-            "{method}"
-        );
+        assert_eq!((refused.status, refused.headers.get("Allow")), (405, Some(ALLOW)), "{method}");
         assert_eq!(refused.headers.get("Server"), Some("CPM-serv/OMA1.0"));
     }
     let strange = with(&plain(&Method::Invite, "sip:a@ims.example.net"), "Require", "100rel");
@@ -23,12 +21,9 @@ fn methods_we_do_not_serve_are_405_with_those_we_do() {
 fn options_tell_what_we_can() {
     let told = answer(Desk::new().phone(&plain(&Method::Options, "sip:pf.ims.example.net")));
     assert_eq!(told.status, 200);
-    for (name, value) in [
-        ("Allow", "MESSAGE, OPTIONS, REGISTER"),
-        ("Accept", "*/*"),
-        ("Accept-Encoding", "identity"),
-        ("Supported", "path"),
-    ] {
+    for (name, value) in
+        [("Allow", ALLOW), ("Accept", "*/*"), ("Accept-Encoding", "identity"), ("Supported", "path, timer")]
+    {
         assert_eq!(told.headers.get(name), Some(value), "{name}");
     }
     assert!(told.to_tag().is_some());
@@ -40,6 +35,30 @@ fn there_is_nothing_to_cancel_and_nobody_answers_an_ack() {
     assert_eq!(status(Desk::new().scscf(&cancel)), 481, "its Require is ignored: section 8.2.2.3");
     let ack = Desk::new().scscf(&plain(&Method::Ack, "sip:+12025550200@ims.example.net"));
     assert!(matches!(ack, Received::Nothing), "{ack:?}");
+}
+
+#[test]
+fn what_belongs_to_no_dialog_is_481() {
+    for method in [Method::Bye, Method::Update, Method::Invite] {
+        let stray = plain(&method, "sip:CPMDeferredMsgMgmt@pf.ims.example.net");
+        let to = format!("{};tag=gone", stray.headers.get("To").unwrap());
+        assert_eq!(status(Desk::new().scscf(&with(&stray, "To", to))), 481, "{method}");
+    }
+}
+
+#[test]
+fn an_invite_is_for_management_only_and_may_require_timers_and_lists() {
+    let invite = |uri: &str| plain(&Method::Invite, uri);
+    for ours in ["pf.ims.example.net", "IMS.example.net;user=x", "aaa.example.org"] {
+        let invite = invite(&format!("sip:CPMDeferredMsgMgmt@{ours}"));
+        let known = with(&invite, "Require", "timer, recipient-list-invite, path");
+        assert_eq!(status(Desk::new().scscf(&known)), 403, "nobody says who asks: {ours}");
+        let refused = answer(Desk::new().scscf(&with(&invite, "Require", "timer, 100rel")));
+        assert_eq!((refused.status, refused.headers.get("Unsupported")), (420, Some("100rel")));
+    }
+    for other in ["sip:CPMDeferredMsgMgmt@elsewhere.example.org", "sip:bob@pf.ims.example.net"] {
+        assert_eq!(status(Desk::new().scscf(&invite(other))), 405, "{other}");
+    }
 }
 
 #[test]

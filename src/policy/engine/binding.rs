@@ -92,7 +92,8 @@ impl Binding {
 
     fn open(&self, permit: Option<Permit>) -> Result<Seat, Failed> {
         let component = &self.component;
-        let mut seat = Seat::open(&component.pre, component.engine.call_limits(), permit)?;
+        let mut seat =
+            Seat::open(&component.pre, component.engine.call_limits(), component.engine.0.ticker.clock(), permit)?;
         if component.indices.has_settings() {
             let taken = seat.configure(&component.indices, &self.settings);
             let dropped = seat.lines().write(&self.meter, self.digest(), "settings", None);

@@ -14,9 +14,12 @@ use smallvec::SmallVec;
 type Tags<'q> = SmallVec<[&'q str; 24]>;
 type Clients<'q> = SmallVec<[wit::Client<'q>; 4]>;
 
-/// Calls `f` with the context as the guest sees it.
-pub fn with_context<R>(context: &Context, f: impl FnOnce(wit::Context<'_>) -> R) -> R {
+/// Calls `f` with the context as the guest sees it. What is known of the message beyond its record in 1.0 is among the
+/// attributes.
+pub fn with_context<R>(context: &Context, message: &MessageView, f: impl FnOnce(wit::Context<'_>) -> R) -> R {
     let tags: Tags<'_> = context.clients.iter().flat_map(|client| &client.tags).map(String::as_str).collect();
+    let attributes: SmallVec<[(&str, &str); 1]> =
+        message.handling.map(|handling| (HANDLING, word(handling))).into_iter().collect();
     let mut rest = tags.as_slice();
     let clients: Clients<'_> = context
         .clients
@@ -44,8 +47,18 @@ pub fn with_context<R>(context: &Context, f: impl FnOnce(wit::Context<'_>) -> R)
             offline_storage: context.preferences.offline_storage,
         },
         clients: &clients,
-        attributes: &[],
+        attributes: &attributes,
     })
+}
+
+/// The attribute that says whether the message is pushed or managed, once that is chosen.
+const HANDLING: &str = "handling";
+
+const fn word(handling: Handling) -> &'static str {
+    match handling {
+        Handling::Push => "push",
+        Handling::Manage => "manage",
+    }
 }
 
 /// Calls `f` with the client as the guest sees it.

@@ -97,7 +97,7 @@ impl Engine {
         let indices = Indices::of(&pre);
         found.faults.extend(incomplete(&found.facts.interfaces, &indices));
         let start = Instant::now();
-        let mut seat = match Seat::open(&pre, self.call_limits(), None) {
+        let mut seat = match Seat::open(&pre, self.call_limits(), self.0.ticker.clock(), None) {
             Ok(seat) => seat,
             Err(failed) => return found.faults.push(Fault::Start { failure: failed.failure, detail: failed.detail }),
         };

@@ -6,6 +6,7 @@ use super::bindings::restante::policy::{host, types};
 use super::convert::{self, IntoVerdict, with_client, with_context, with_message};
 use super::limits::Limits;
 use super::lines::Lines;
+use super::ticker::Clock;
 use super::watch::{Decision, Watch};
 use crate::policy::sense::make_sense;
 use crate::queue::question::{Context, Failure, Hook, Question, Verdict};
@@ -33,6 +34,7 @@ impl Failed {
 pub struct State {
     limits: Limits,
     watch: Watch,
+    clock: Clock,
     pub lines: Lines,
 }
 
@@ -141,15 +143,28 @@ impl Seat {
     ///
     /// # Errors
     /// [`Failed`] if it traps, hangs or wants too much at its start, or if there is no room.
-    pub fn open(pre: &InstancePre<State>, limits: CallLimits, permit: Option<Permit>) -> Result<Self, Failed> {
-        let state =
-            State { limits: Limits::new(limits.memory_bytes), watch: Watch::new(limits.time), lines: Lines::default() };
+    pub fn open(
+        pre: &InstancePre<State>,
+        limits: CallLimits,
+        clock: &Clock,
+        permit: Option<Permit>,
+    ) -> Result<Self, Failed> {
+        let state = State {
+            limits: Limits::new(limits.memory_bytes),
+            watch: Watch::new(limits.time),
+            clock: clock.clone(),
+            lines: Lines::default(),
+        };
         let mut store = Store::new(pre.engine(), state);
         store.limiter(|state| &mut state.limits);
         store.set_hostcall_fuel(ANSWER_BYTES_MAX);
         store.epoch_deadline_callback(|mut context| {
-            Ok(match context.data_mut().watch.check() {
-                Decision::Go(ticks) => UpdateDeadline::Continue(ticks),
+            let state = context.data_mut();
+            Ok(match state.watch.check() {
+                Decision::Go(ticks) => {
+                    state.clock.need();
+                    UpdateDeadline::Continue(ticks)
+                }
                 Decision::End => UpdateDeadline::Interrupt,
             })
         });
@@ -172,30 +187,34 @@ impl Seat {
         match question {
             Question::Admission { context, message } => {
                 let (guest, store) = guest!(self, indices, admission)?;
-                let answer = with_context(context, |c| with_message(message, |m| guest.call_judge(store, c, m)));
+                let answer =
+                    with_context(context, message, |c| with_message(message, |m| guest.call_judge(store, c, m)));
                 self.conclude(answer, context)
             }
             Question::Handling { context, message } => {
                 let (guest, store) = guest!(self, indices, handling)?;
-                let answer = with_context(context, |c| with_message(message, |m| guest.call_judge(store, c, m)));
+                let answer =
+                    with_context(context, message, |c| with_message(message, |m| guest.call_judge(store, c, m)));
                 self.conclude(answer, context)
             }
             Question::Delivery { context, message, client } => {
                 let (guest, store) = guest!(self, indices, delivery)?;
-                let answer = with_context(context, |c| {
+                let answer = with_context(context, message, |c| {
                     with_message(message, |m| with_client(client, |to| guest.call_judge(store, c, m, to)))
                 });
                 self.conclude(answer, context)
             }
             Question::Expiry { context, message } => {
                 let (guest, store) = guest!(self, indices, expiry)?;
-                let answer = with_context(context, |c| with_message(message, |m| guest.call_judge(store, c, m)));
+                let answer =
+                    with_context(context, message, |c| with_message(message, |m| guest.call_judge(store, c, m)));
                 self.conclude(answer, context)
             }
             Question::Notification { context, message, cause } => {
                 let (guest, store) = guest!(self, indices, notification)?;
                 let cause = convert::cause(*cause);
-                let answer = with_context(context, |c| with_message(message, |m| guest.call_judge(store, c, m, cause)));
+                let answer =
+                    with_context(context, message, |c| with_message(message, |m| guest.call_judge(store, c, m, cause)));
                 self.conclude(answer, context)
             }
         }
@@ -282,6 +301,7 @@ fn arm(store: &mut Store<State>) {
     state.limits.begin();
     state.lines.begin();
     let ticks = state.watch.begin();
+    state.clock.need();
     store.set_epoch_deadline(ticks);
 }
 

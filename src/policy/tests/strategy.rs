@@ -1,7 +1,7 @@
 //! Any question at all, for property tests.
 
 use crate::queue::question::{
-    ClientView, Context, Disposal, MessageView, Mode, NotificationCause, Preferences, Question,
+    ClientView, Context, Disposal, Handling, MessageView, Mode, NotificationCause, Preferences, Question,
 };
 use crate::types::{Address, ClientId, MessageId, Timestamp};
 use proptest::prelude::*;
@@ -50,16 +50,20 @@ pub fn context() -> impl Strategy<Value = Context> {
     )
 }
 
+fn any_handling() -> impl Strategy<Value = Option<Handling>> {
+    prop::option::of(prop_oneof![Just(Handling::Push), Just(Handling::Manage)])
+}
+
 pub fn message() -> impl Strategy<Value = MessageView> {
     let mode = prop_oneof![Just(Mode::Pager), Just(Mode::Large)];
     let who = (any::<[u8; 16]>(), mode, prop::option::of(address()));
     let what = (any::<u64>(), any::<String>(), any::<Option<String>>());
-    let when = (timestamp(), any::<Option<u64>>(), timestamp(), any::<u32>());
+    let when = (timestamp(), any::<Option<u64>>(), timestamp(), any::<u32>(), any_handling());
     (who, what, when).prop_map(
         |(
             (id, mode, sender),
             (size, content_type, subject),
-            (received_at, expires_asked_secs, expires_at, attempts),
+            (received_at, expires_asked_secs, expires_at, attempts, handling),
         )| {
             MessageView {
                 id: MessageId(id),
@@ -72,6 +76,7 @@ pub fn message() -> impl Strategy<Value = MessageView> {
                 expires_asked_secs,
                 expires_at,
                 attempts,
+                handling,
             }
         },
     )

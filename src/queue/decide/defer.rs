@@ -1,10 +1,10 @@
 //! Defer CPM Messages (8.3.2.3): what is taken, until when, and how it will be handled.
 
-use super::{Arrived, Env, Step, context, message_view, ruling_on};
+use super::{Arrived, Env, Step, context, message_view, missed, ruling_on};
 use crate::queue::command::Defer;
 use crate::queue::effect::{Effect, Reply};
-use crate::queue::event::{DeferralRefused, Event, HandlingChosen, MessageDeferred, RefusedBy};
-use crate::queue::question::{Admission, Question, Ruling, Verdict};
+use crate::queue::event::{DeferralRefused, Event, HandlingChosen, MessageDeferred, NotificationCalledFor, RefusedBy};
+use crate::queue::question::{Admission, Handling, Hook, Question, Ruling, Verdict};
 use crate::queue::state::{Entry, Queue};
 use crate::types::Timestamp;
 use std::time::Duration;
@@ -52,7 +52,8 @@ fn question(queue: &Queue, defer: &Defer, env: &Env) -> Question {
         received_at: defer.received_at,
         expires_at: expires_at(defer, env.rules.expiry_max_secs),
     };
-    Question::Admission { context: context(queue, env), message: arrived.view(&defer.envelope) }
+    let message = arrived.view(&defer.envelope);
+    Question::Admission { context: context(queue, &message, env), message }
 }
 
 fn accept(defer: &Defer, admission: Ruling<Admission>, expires_at: Timestamp, env: &Env) -> Step {
@@ -81,8 +82,16 @@ fn refuse(defer: &Defer, by: RefusedBy, status: u16, reason: String, retry_after
 
 /// DEF-6: push or manage.
 pub(super) fn handling(queue: &Queue, entry: &Entry, ruling: Option<&Ruling<Verdict>>, env: &Env) -> Step {
-    match ruling_on!(ruling, Handling) {
-        Some(ruling) => Step::event(Event::HandlingChosen(HandlingChosen { message: entry.id, ruling })),
-        None => Step::Ask(Question::Handling { context: context(queue, env), message: message_view(entry) }),
-    }
+    let Some(ruling) = ruling_on!(ruling, Handling) else {
+        let message = message_view(entry);
+        return Step::Ask(Question::Handling { context: context(queue, &message, env), message });
+    };
+    let message = entry.id;
+    // PUSH-N1 is a MAY, for who cannot be reached.
+    let is_away = queue.clients().next().is_none();
+    let call = env.rules.notify_when_pushing && ruling.verdict == Handling::Push && is_away;
+    let mut events = vec![Event::HandlingChosen(HandlingChosen { message, ruling })];
+    events.extend(missed(message, Hook::Handling, env));
+    events.extend(call.then_some(Event::NotificationCalledFor(NotificationCalledFor { message })));
+    Step::Done(super::Decision { events, effects: Vec::new() })
 }

@@ -27,6 +27,7 @@ const fn failure(outcome: Outcome) -> DeliveryFailure {
         Outcome::Timeout => DeliveryFailure::Timeout,
         Outcome::Transport => DeliveryFailure::Transport,
         Outcome::Congestion => DeliveryFailure::Congestion,
+        Outcome::Unsent => DeliveryFailure::Interrupted,
     }
 }
 
@@ -43,6 +44,8 @@ pub enum Consequence {
     PairPauses,
     /// Of this message: the user does not want it now.
     MessageDeclined,
+    /// Nothing: nobody was asked.
+    Nothing,
 }
 
 /// The table of spec 4.1.
@@ -50,6 +53,7 @@ pub enum Consequence {
 pub const fn consequence(outcome: Outcome) -> Consequence {
     match outcome {
         Outcome::Timeout | Outcome::Transport | Outcome::Congestion => Consequence::ClientPauses,
+        Outcome::Unsent => Consequence::Nothing,
         Outcome::Response { status, .. } => match status {
             404 | 410 | 604 => Consequence::ClientAway,
             413 | 415 | 488 | 513 | 606 => Consequence::PairBarred,
@@ -73,6 +77,7 @@ fn retry(queue: &Queue, (entry, attempt): (&Entry, &Attempt), outcome: Outcome, 
             let failures = entry.attempts.saturating_sub(1);
             Retry::PairAt(env.now.after(pause(failures, outcome, env)))
         }
+        Consequence::Nothing => Retry::AtOnce,
         Consequence::ClientAway | Consequence::ClientPauses if outdated => Retry::AtOnce,
         Consequence::ClientAway => Retry::ClientWhenRegistered,
         Consequence::ClientPauses => {

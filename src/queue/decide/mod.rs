@@ -6,18 +6,25 @@
 
 mod defer;
 mod deliver;
+mod disposition;
+mod errand;
 mod expire;
+mod manage;
+mod notify;
 mod push;
 mod register;
 mod wake;
 
 use super::command::Command;
 use super::effect::Effect;
-use super::event::Event;
-use super::question::{ClientView, Context, MessageView, Preferences, Question, Ruling, Verdict};
+use super::event::{Event, PreferencesChanged, PreferencesMissed, StandIn};
+use super::question::{
+    ClientView, Context, Disposal, Handling, Hook, MessageView, Preferences, Question, Ruling, Verdict,
+};
 use super::state::{Entry, Queue, Registered};
 use crate::config;
-use crate::types::{IdSource, Timestamp};
+use crate::formats::{Expired, Origin, Profile};
+use crate::types::{IdSource, MessageId, Timestamp};
 
 pub use deliver::{Consequence, consequence};
 
@@ -27,6 +34,8 @@ pub struct Env<'a> {
     pub now: Timestamp,
     pub ids: &'a IdSource,
     pub rules: &'a Rules,
+    /// The user's preferences.
+    pub profile: &'a Profile,
 }
 
 /// The limits and intervals that decisions go by.
@@ -42,12 +51,38 @@ pub struct Rules {
     pub backoff_min_secs: u64,
     pub backoff_max_secs: u64,
     pub questions_max: usize,
+    /// Stands in where the user's preferences say nothing (I-36): `None` leaves it to the policy.
+    pub handling: Option<Handling>,
+    pub expired: Option<Disposal>,
+    /// Whether the policy is asked for a notification of a message that waits to be pushed (PUSH-N1).
+    pub notify_when_pushing: bool,
+    pub errands: ErrandRules,
+}
+
+/// What errands go by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErrandRules {
+    pub in_flight_max: usize,
+    pub waiting_max: usize,
+    /// A disposition notification is given up after so long.
+    pub report_secs_max: u64,
+    /// I-17: `stored` instead of `delivered` for a message that was put into the store, where `processing` was asked for.
+    pub report_stored: bool,
+    /// An expired message that cannot be stored is discarded after so long.
+    pub store_secs_max: u64,
+    /// Interval of notifications out of band in one absence, doubling up to the second.
+    pub out_of_band_again_secs: u64,
+    pub out_of_band_again_secs_max: u64,
+    /// An expiry is put off by so long while preferences cannot be read, so many times.
+    pub postpone_secs: u64,
+    pub postponements_max: u32,
+    pub has_isf: bool,
 }
 
 impl Rules {
     /// The rules of a realm.
     #[must_use]
-    pub fn new(queue: &config::Queue, name: &str, realm: &config::Realm) -> Self {
+    pub fn new(queue: &config::Queue, errands: &config::Errands, name: &str, realm: &config::Realm) -> Self {
         Self {
             realm: name.to_owned(),
             expiry_max_secs: realm.expiry_max_secs,
@@ -59,6 +94,33 @@ impl Rules {
             backoff_min_secs: queue.backoff_min_secs,
             backoff_max_secs: queue.backoff_max_secs,
             questions_max: queue.questions_max,
+            handling: realm.handling.map(|handling| match handling {
+                config::Handling::Push => Handling::Push,
+                config::Handling::Manage => Handling::Manage,
+            }),
+            expired: realm.expired.map(|expired| match expired {
+                config::Expired::Discard => Disposal::Discard,
+                config::Expired::Store => Disposal::Store,
+            }),
+            notify_when_pushing: realm.notify_when_pushing,
+            errands: ErrandRules::new(errands, realm),
+        }
+    }
+}
+
+impl ErrandRules {
+    fn new(errands: &config::Errands, realm: &config::Realm) -> Self {
+        Self {
+            in_flight_max: errands.in_flight_max,
+            waiting_max: errands.waiting_max,
+            report_secs_max: errands.report_secs_max,
+            report_stored: errands.report_stored,
+            store_secs_max: errands.store_secs_max,
+            out_of_band_again_secs: errands.out_of_band_again_secs,
+            out_of_band_again_secs_max: errands.out_of_band_again_secs_max,
+            postpone_secs: errands.postpone_secs,
+            postponements_max: errands.postponements_max,
+            has_isf: realm.isf.is_some(),
         }
     }
 }
@@ -103,12 +165,17 @@ pub fn decide(queue: &Queue, command: &Command, ruling: Option<&Ruling<Verdict>>
         Command::Register(register) => register::decide(queue, register, env),
         Command::Defer(defer) => defer::decide(queue, defer, ruling, env),
         Command::DeliveryEnded(ended) => deliver::ended(queue, ended, env),
+        Command::Inquire(manage) => manage::inquire(queue, manage, env),
+        Command::Manage(manage) => manage::decide(queue, manage, env),
+        Command::ErrandEnded(ended) => errand::ended(queue, ended, env),
+        Command::PreferencesChanged => Step::event(Event::PreferencesChanged(PreferencesChanged {})),
         Command::Tick => Step::nothing(),
         Command::Wake => wake::decide(queue, env),
     }
 }
 
-/// Does the next thing that the state itself calls for: lapsed registrations, expired messages, handling, deliveries.
+/// Does the next thing that the state itself calls for: lapsed registrations, expired messages, handling, what the
+/// recipient is to be told, errands, deliveries.
 #[must_use]
 pub fn settle(queue: &Queue, ruling: Option<&Ruling<Verdict>>, env: &Env) -> Step {
     if let Some(client) = queue.first_lapsed(env.now) {
@@ -120,7 +187,10 @@ pub fn settle(queue: &Queue, ruling: Option<&Ruling<Verdict>>, env: &Env) -> Ste
     if let Some(entry) = queue.first_unhandled() {
         return defer::handling(queue, entry, ruling, env);
     }
-    push::next(queue, ruling, env)
+    if let Some(telling) = queue.first_telling() {
+        return notify::decide(queue, telling, ruling, env);
+    }
+    errand::next(queue, env).unwrap_or_else(|| push::next(queue, ruling, env))
 }
 
 /// The ruling as one on this decision. A verdict on another one cannot come from our own host; it counts as none.
@@ -136,7 +206,7 @@ macro_rules! ruling_on {
 }
 use ruling_on;
 
-fn context(queue: &Queue, env: &Env) -> Context {
+fn context(queue: &Queue, message: &MessageView, env: &Env) -> Context {
     Context {
         now: env.now,
         realm: env.rules.realm.clone(),
@@ -144,9 +214,34 @@ fn context(queue: &Queue, env: &Env) -> Context {
         queue_depth: queue.depth(),
         queue_bytes: queue.bytes(),
         clients: queue.clients().map(client_view).collect(),
-        preferences: Preferences::default(),
+        preferences: preferences(message, env),
         expiry_max_secs: env.rules.expiry_max_secs,
     }
+}
+
+/// The user's preferences for this message, and what the realm says where they say nothing.
+fn preferences(message: &MessageView, env: &Env) -> Preferences {
+    let found = env.profile.evaluate(message.sender.as_ref().map(crate::types::Address::as_str), env.now);
+    let expired = found.expired.map(|expired| match expired {
+        Expired::Discard => Disposal::Discard,
+        Expired::Store => Disposal::Store,
+    });
+    Preferences {
+        allow_push: found.allow_push.or(env.rules.handling.map(|handling| handling == Handling::Push)),
+        expired: expired.or(env.rules.expired),
+        do_not_disturb: found.do_not_disturb,
+        offline_storage: found.offline_storage,
+    }
+}
+
+/// What the auditor is told if a decision had to do without the user's own preferences.
+fn missed(message: MessageId, decision: Hook, env: &Env) -> Option<Event> {
+    let stand_in = match env.profile.origin {
+        Origin::Document | Origin::Absent => return None,
+        Origin::Stale => StandIn::Stale,
+        Origin::Unreachable => StandIn::RealmDefault,
+    };
+    Some(Event::PreferencesMissed(PreferencesMissed { message, decision, stand_in }))
 }
 
 fn client_view(registered: &Registered) -> ClientView {
@@ -161,12 +256,12 @@ fn client_view(registered: &Registered) -> ClientView {
 
 fn message_view(entry: &Entry) -> MessageView {
     let arrived = Arrived { id: entry.id, received_at: entry.received_at, expires_at: entry.expires_at };
-    MessageView { attempts: entry.attempts, ..arrived.view(&entry.envelope) }
+    MessageView { attempts: entry.attempts, handling: entry.handling, ..arrived.view(&entry.envelope) }
 }
 
 /// What an envelope does not say of itself.
 struct Arrived {
-    id: crate::types::MessageId,
+    id: MessageId,
     received_at: Timestamp,
     expires_at: Timestamp,
 }
@@ -186,6 +281,7 @@ impl Arrived {
             expires_asked_secs: envelope.expires_asked_secs,
             expires_at: self.expires_at,
             attempts: 0,
+            handling: None,
         }
     }
 }

@@ -49,10 +49,16 @@ impl<'a> Draft<'a> {
                 self.remove(id, self.explicit());
                 Ok(())
             }
+            Binding::End { client, cause } => {
+                self.remove(client, *cause);
+                Ok(())
+            }
             Binding::RemoveAll(cause) => {
-                for id in self.of_source() {
-                    self.remove(id, *cause);
-                }
+                self.remove_others(&[], *cause);
+                Ok(())
+            }
+            Binding::RemoveOthers { keep, cause } => {
+                self.remove_others(keep, *cause);
                 Ok(())
             }
         }
@@ -122,6 +128,12 @@ impl<'a> Draft<'a> {
         self.renewed.retain(|renewed| renewed.id != *id);
         if self.bound.remove(id).is_some() {
             self.events.push(Event::ClientGone(ClientGone { client: id.clone(), cause }));
+        }
+    }
+
+    fn remove_others(&mut self, keep: &[ClientId], cause: Gone) {
+        for id in self.of_source().into_iter().filter(|id| !keep.contains(id)) {
+            self.remove(id, cause);
         }
     }
 

@@ -1,6 +1,6 @@
 //! Waking: what was in flight when the server stopped is repeated under its own names, or given up and begun anew.
 
-use super::{Decision, Env, Step};
+use super::{Decision, Env, Step, errand};
 use crate::queue::effect::{Effect, Send};
 use crate::queue::event::{DeliveryFailed, DeliveryFailure, Event, Retry};
 use crate::queue::state::{Attempt, Entry, Queue};
@@ -10,7 +10,7 @@ use std::time::Duration;
 /// way there and its retransmissions.
 const RESUMABLE: Duration = Duration::from_secs(28);
 
-/// Resumes or gives up every attempt in flight.
+/// Resumes or gives up every attempt in flight, of deliveries and of errands.
 pub(super) fn decide(queue: &Queue, env: &Env) -> Step {
     let mut decision = Decision::default();
     let open = queue.in_flight().filter_map(|arrival| queue.arrived(*arrival));
@@ -29,6 +29,10 @@ pub(super) fn decide(queue: &Queue, env: &Env) -> Step {
                 retry: Retry::AtOnce,
             }));
         }
+    }
+    for (events, effects) in queue.errands().filter_map(|errand| errand::wake(errand, RESUMABLE, env)) {
+        decision.events.extend(events);
+        decision.effects.extend(effects);
     }
     Step::Done(decision)
 }

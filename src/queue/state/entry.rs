@@ -1,6 +1,7 @@
 //! What a queue is made of: its messages with their attempts and bars, its clients with what is known of their reach.
 
-use crate::queue::event::{Client, Envelope, Transaction};
+use super::errand::Gone;
+use crate::queue::event::{Client, Envelope, Location, Transaction};
 use crate::queue::question::Handling;
 use crate::types::{ClientId, MessageId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -49,8 +50,39 @@ pub struct Entry {
     pub bars: Vec<(ClientId, Bar)>,
     /// Nobody gets it before somebody registers anew.
     pub declined: bool,
-    /// Expired, and waiting for the message store.
+    /// It has expired and shall be stored: it is delivered to nobody any more.
     pub awaits_store: bool,
+    /// An errand is about it: nothing else is done with it meanwhile.
+    pub busy: bool,
+    /// The client that asked for it (MNG-6).
+    pub requested: Option<ClientId>,
+    pub history: History,
+    pub stray: Stray,
+    /// How often its expiry was put off, and until when.
+    pub postponed: Option<(u32, Timestamp)>,
+}
+
+/// Whether the message is in the conversation history (SNDP-6).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum History {
+    /// It is not.
+    #[default]
+    None,
+    /// It is about to be.
+    Awaited,
+    /// It is, there.
+    Recorded(Location),
+    /// It could not be: the push goes without.
+    Skipped,
+}
+
+/// Whether a copy may be in the message store of which no place is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stray {
+    #[default]
+    None,
+    /// A try to store or record it, or to take a record back, failed: its answer may have been lost.
+    Perhaps,
 }
 
 /// A delivery in flight.
@@ -95,6 +127,46 @@ impl Entry {
     pub(super) fn bar(&mut self, client: &ClientId, bar: Bar) {
         self.bars.retain(|(barred, _)| barred != client);
         self.bars.push((client.clone(), bar));
+    }
+
+    /// When it expires, or the moment until which that was put off.
+    #[must_use]
+    pub fn disposed_at(&self) -> Timestamp {
+        self.postponed.map_or(self.expires_at, |(_, until)| until)
+    }
+
+    /// Whether a delivery is on the wire or about to be: others wait for it.
+    #[must_use]
+    pub fn is_under_way(&self) -> bool {
+        !self.open.is_empty() || self.history == History::Awaited
+    }
+
+    /// Whether it may be dealt with: alive, and nothing is being done with it.
+    #[must_use]
+    pub fn is_free(&self, now: Timestamp) -> bool {
+        !self.busy && !self.awaits_store && self.expires_at > now
+    }
+
+    /// Its UID in the conversation history, if it is there.
+    #[must_use]
+    pub fn message_uid(&self) -> Option<u32> {
+        match &self.history {
+            History::Recorded(location) => Some(location.uid),
+            History::None | History::Awaited | History::Skipped => None,
+        }
+    }
+
+    /// What is kept of it beyond its end.
+    pub(super) fn gone(&self, location: Option<Location>) -> Gone {
+        Gone {
+            id: self.id,
+            envelope: self.envelope.clone(),
+            received_at: self.received_at,
+            expires_at: self.expires_at,
+            handling: self.handling,
+            attempts: self.attempts,
+            location,
+        }
     }
 
     /// The moments at which held deliveries may be asked for again.

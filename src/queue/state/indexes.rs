@@ -11,7 +11,7 @@ pub(super) struct Indexes {
     pub(super) by_id: BTreeMap<MessageId, Arrival>,
     /// Queued messages by expiry; those that wait for the store have none any more.
     pub(super) by_expiry: BTreeSet<(Timestamp, Arrival)>,
-    /// Messages with an attempt in flight.
+    /// Messages with an attempt in flight, or about to be.
     pub(super) in_flight: BTreeSet<Arrival>,
     /// Held deliveries by the moment they may be asked for again: every one of them, because the earliest may be of a
     /// client that cannot be asked then.
@@ -26,8 +26,8 @@ impl Indexes {
         if entry.awaits_store {
             return;
         }
-        self.by_expiry.insert((entry.expires_at, arrival));
-        if !entry.open.is_empty() {
+        self.by_expiry.insert((entry.disposed_at(), arrival));
+        if entry.is_under_way() {
             self.in_flight.insert(arrival);
         }
         if entry.handling.is_none() {
@@ -38,7 +38,7 @@ impl Indexes {
 
     pub(super) fn remove(&mut self, arrival: Arrival, entry: &Entry) {
         self.by_id.remove(&entry.id);
-        self.by_expiry.remove(&(entry.expires_at, arrival));
+        self.by_expiry.remove(&(entry.disposed_at(), arrival));
         self.in_flight.remove(&arrival);
         self.unhandled.remove(&arrival);
         for at in entry.holds() {

@@ -1,9 +1,10 @@
 //! Defer CPM Messages (8.3.2.3): what is taken, until when, what is refused, and the same request again.
 
 use super::story::*;
+use super::words::*;
 use crate::queue::ORIGIN_MEMORY;
 use crate::queue::event::{Event, RefusedBy};
-use crate::queue::question::{Admission, Handling, Hook, Verdict};
+use crate::queue::question::{Admission, Handling, Hook, NotificationCause, Verdict};
 use crate::types::Timestamp;
 
 /// The only message in the queue of a story told to here.
@@ -155,7 +156,15 @@ fn def_6b_a_managed_message_waits_for_its_owner_and_is_pushed_to_nobody() {
     given([registered(client("phone"))])
         .policy(|question| (question.hook() == Hook::Handling).then_some(Verdict::Handling(Handling::Manage)))
         .when(defer("hello"))
-        .then([deferred("hello"), handled("hello", component(Handling::Manage))], [accepted()])
+        .then(
+            [
+                deferred("hello"),
+                handled("hello", component(Handling::Manage)),
+                told("hello", NotificationCause::Deferred, [in_band("phone")]),
+                begun_to_tell(0),
+            ],
+            [accepted(), performs(0)],
+        )
         .when(register(client("tablet")))
         .then([registered(client("tablet"))], [bound([(&client("phone"), 3600), (&client("tablet"), 3600)])])
         .ticks_until(WEEK)

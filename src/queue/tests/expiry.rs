@@ -1,8 +1,9 @@
 //! Handling Deferred CPM Messages on Expiry Time (8.3.2.3.5), and that nothing is delivered after it.
 
 use super::story::*;
+use super::words::*;
 use crate::queue::command::Outcome;
-use crate::queue::event::{DeliveryFailure, Retry};
+use crate::queue::event::{DeliveryFailure, ErrandKind, Retry};
 use crate::queue::question::{Disposal, Hook, Question, Verdict};
 
 fn to_store(question: &Question) -> Option<Verdict> {
@@ -12,7 +13,8 @@ fn to_store(question: &Question) -> Option<Verdict> {
 #[test]
 fn exp_1_at_expiry_the_preference_is_looked_up() {
     let story = given([deferred_until("hello", 60), to_push("hello")]).at(60).when(tick());
-    let [question] = story.asked.as_slice() else { panic!("one question") };
+    let [question, telling] = story.asked.as_slice() else { panic!("two questions") };
+    assert_eq!((telling.hook(), telling.message().id), (Hook::Notification, id("hello")));
     assert_eq!((question.hook(), question.message().id), (Hook::Expiry, id("hello")));
     assert_eq!(question.context().preferences.expired, None);
 }
@@ -23,7 +25,7 @@ fn exp_2_the_verdict_chooses_the_procedure_and_is_stored_with_its_judge() {
         .at(60)
         .policy(to_store)
         .when(tick())
-        .then([awaits_store("hello", component(Disposal::Store))], []);
+        .then([awaits_store("hello", component(Disposal::Store)), begun(0, ErrandKind::Store, "hello")], [performs(0)]);
 }
 
 #[test]
@@ -39,6 +41,23 @@ fn exp_2a_i_a_discarded_message_leaves_the_queue_for_good() {
             [registered(client("phone").since(60)), started("later", "phone")],
             [bound([(&client("phone"), 3540)]), sent("later", "phone")],
         );
+}
+
+#[test]
+fn exp_2_a_push_that_expired_before_its_turn_to_be_sent_stops_nothing_behind_it() {
+    given([registered(client("phone")), deferred_until("hello", 60), to_push("hello"), started("hello", "phone")])
+        .and([deferred("next"), to_push("next")])
+        .at(60)
+        .when(ended("hello", "phone", Outcome::Unsent))
+        .then(
+            [
+                failed("hello", "phone", DeliveryFailure::Interrupted, Retry::AtOnce),
+                discarded("hello"),
+                started("next", "phone"),
+            ],
+            [sent("next", "phone")],
+        )
+        .then_queued(["next"]);
 }
 
 #[test]

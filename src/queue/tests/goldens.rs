@@ -6,17 +6,18 @@
 
 use super::story::*;
 use crate::queue::Queue;
-use crate::queue::event::{
-    Client, DeliveryFailure, Event, Flow, Gone, Imdn, KeptHeader, KeptName, Kind, MessageDiscarded, RefusedBy, Retry,
-    Source,
+use crate::queue::event::*;
+use crate::queue::question::{
+    Admission, Delivery, Disposal, Failure, Handling, Hook, Judge, Mode, Notification, NotificationCause, Ruling,
 };
-use crate::queue::question::{Admission, Delivery, Disposal, Failure, Handling, Judge, Mode, Ruling};
 use crate::queue::schema::{RECORD_FORMAT, Record, SchemaError, decode_state, encode_state};
 use crate::types::{Address, Digest, Octets, Timestamp};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 const GOLDEN: &str = include_str!("../golden/record-v1.hex");
+/// The kinds that came later, with errands.
+const ERRANDS: &str = include_str!("../golden/errands-v1.hex");
 
 fn fallback<V>(verdict: V, failure: Failure) -> Ruling<V> {
     Ruling { verdict, judge: Judge::Fallback(Digest([5; 32]), failure) }
@@ -93,8 +94,83 @@ fn everything() -> Vec<Event> {
     events
 }
 
+/// Every kind that has to do with errands, every variant of everything in it.
+fn errands() -> Vec<Event> {
+    let transaction = Transaction::named("errand");
+    let location = Location { folder: "Default/f81d4fae".to_owned(), uidvalidity: 1_267_520_047, uid: u32::MAX };
+    let actions = [Action::Delete, Action::Interwork, Action::Store, Action::Deliver];
+    let both = Notification { in_band: true, out_of_band: true, at: Some(at(7)) };
+    let message = id("full");
+    let mut events = vec![Event::PreferencesChanged(PreferencesChanged {})];
+    events.extend(
+        [(Hook::Handling, StandIn::Stale), (Hook::Expiry, StandIn::RealmDefault)]
+            .map(|(decision, stand_in)| Event::PreferencesMissed(PreferencesMissed { message, decision, stand_in })),
+    );
+    let items = actions.map(|action| (message, action)).to_vec();
+    events.push(Event::ManagementRequested(ManagementRequested { client: Some(phone("phone")), items }));
+    events.push(Event::ManagementRequested(ManagementRequested { client: None, items: vec![] }));
+    let channels = vec![Channel::InBand(phone("phone")), Channel::OutOfBand];
+    for cause in [
+        NotificationCause::Deferred,
+        NotificationCause::ExpiredDiscarded,
+        NotificationCause::ExpiredStored,
+        NotificationCause::Reminder,
+    ] {
+        let (ruling, channels) = (component(both), channels.clone());
+        events.push(Event::NotificationPlanned(NotificationPlanned { message, cause, ruling, channels, at: at(9) }));
+    }
+    events.push(Event::NotificationCalledFor(NotificationCalledFor { message }));
+    for (channel, again_at) in channels.into_iter().zip([None, Some(at(3600))]) {
+        events.push(Event::NotificationSent(NotificationSent { errand: 1, channel, again_at }));
+    }
+    events.push(Event::MessageInterworked(MessageInterworked { errand: 2, message, status: 202 }));
+    events.extend(tries(&transaction));
+    events.push(Event::DisposalPostponed(DisposalPostponed { message, until: at(60) }));
+    events.push(Event::MessageDeleted(MessageDeleted { message }));
+    for cause in [StoreCause::Managed, StoreCause::Expired] {
+        let location = location.clone();
+        events.push(Event::MessageStored(MessageStored { errand: 3, message, location, cause }));
+    }
+    for disposition in [Disposition::Delivered, Disposition::Failed, Disposition::Stored] {
+        events.push(Event::DispositionOwed(DispositionOwed { message, disposition }));
+        events.push(Event::DispositionForgone(DispositionForgone { message, disposition }));
+        events.push(Event::DispositionSent(DispositionSent { errand: 4, message, disposition, status: 200 }));
+    }
+    events.push(Event::HistoryAwaited(HistoryAwaited { message }));
+    events.push(Event::HistoryRecorded(HistoryRecorded { errand: 5, message, location }));
+    events.push(Event::HistoryWithdrawn(HistoryWithdrawn { errand: u64::MAX, message }));
+    events
+}
+
+fn tries(transaction: &Transaction) -> Vec<Event> {
+    let message = Some(id("full"));
+    let kinds = [
+        (ErrandKind::Notify, ErrandFailure::Status(603)),
+        (ErrandKind::Report, ErrandFailure::Timeout),
+        (ErrandKind::Store, ErrandFailure::Transport),
+        (ErrandKind::Record, ErrandFailure::Congestion),
+        (ErrandKind::Withdraw, ErrandFailure::Interrupted),
+        (ErrandKind::Interwork, ErrandFailure::Refused),
+        (ErrandKind::Interwork, ErrandFailure::Unconfigured),
+        (ErrandKind::Notify, ErrandFailure::Moot),
+    ];
+    let tried = kinds.into_iter().flat_map(|(kind, failure)| {
+        let transaction = transaction.clone();
+        let retry = (failure != ErrandFailure::Refused).then_some(at(99));
+        [
+            Event::ErrandBegun(ErrandBegun { errand: 1, kind, message, transaction }),
+            Event::ErrandFailed(ErrandFailed { errand: 1, kind, message, failure, retry }),
+        ]
+    });
+    tried.collect()
+}
+
 fn record() -> Record {
     Record { user: bob(), seq: 7, at: at(1), events: everything() }
+}
+
+fn errand_record() -> Record {
+    Record { user: bob(), seq: 8, at: at(2), events: errands() }
 }
 
 /// Lines of 32 octets.
@@ -102,13 +178,17 @@ fn as_hex(bytes: &[u8]) -> String {
     bytes.chunks(32).map(|line| hex::encode(line) + "\n").collect()
 }
 
+fn octets(hex: &str) -> Vec<u8> {
+    hex::decode(hex.split_whitespace().collect::<String>()).unwrap()
+}
+
 fn golden() -> Vec<u8> {
-    hex::decode(GOLDEN.split_whitespace().collect::<String>()).unwrap()
+    octets(GOLDEN)
 }
 
 #[test]
-fn the_golden_record_holds_every_kind() {
-    let mut kinds: Vec<Kind> = everything().iter().map(Event::kind).collect();
+fn the_golden_records_hold_every_kind() {
+    let mut kinds: Vec<Kind> = everything().iter().chain(&errands()).map(Event::kind).collect();
     kinds.sort_unstable();
     kinds.dedup();
     assert_eq!(kinds, Kind::ALL);
@@ -116,24 +196,31 @@ fn the_golden_record_holds_every_kind() {
 
 #[test]
 fn what_is_stored_is_golden_to_the_octet() {
-    let bytes = record().encode();
-    if std::env::var("RESTANTE_GOLDEN").is_ok_and(|wish| wish == "write") {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/queue/golden/record-v1.hex");
-        std::fs::write(path, as_hex(&bytes)).unwrap();
-        return;
+    let files = [("record-v1.hex", record(), GOLDEN), ("errands-v1.hex", errand_record(), ERRANDS)];
+    for (name, record, golden) in files {
+        let written = as_hex(&record.encode());
+        if std::env::var("RESTANTE_GOLDEN").is_ok_and(|wish| wish == "write") {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/queue/golden").join(name);
+            std::fs::write(path, written).unwrap();
+        } else {
+            assert_eq!(written, golden, "stored bytes have changed: see the head of this file");
+        }
     }
-    assert_eq!(as_hex(&bytes), GOLDEN, "stored bytes have changed: see the head of this file");
 }
 
 #[test]
 fn golden_bytes_are_read() {
     assert_eq!(Record::decode(&golden()), Ok(record()));
+    assert_eq!(Record::decode(&octets(ERRANDS)), Ok(errand_record()));
 }
 
 #[test]
 fn the_numbers_of_the_kinds_are_for_ever() {
     let numbers = Kind::ALL.map(|kind| kind as u16);
-    assert_eq!(numbers, [1, 2, 10, 11, 12, 20, 21, 22, 23, 30, 31]);
+    let known = [
+        1, 2, 3, 10, 11, 12, 13, 14, 15, 16, 17, 20, 21, 22, 23, 24, 25, 26, 30, 31, 32, 33, 34, 40, 41, 42, 43, 44, 45,
+    ];
+    assert_eq!(numbers, known);
     for kind in Kind::ALL {
         assert_eq!(Kind::of(kind as u16), Some(kind));
         assert!(!kind.name().is_empty());
@@ -185,12 +272,17 @@ fn a_record_cut_off_anywhere_is_damaged() {
 
 #[test]
 fn no_flipped_bit_panics_or_goes_unseen() {
-    let (bytes, value) = (golden(), record());
+    for (bytes, value) in [(golden(), record()), (octets(ERRANDS), errand_record())] {
+        no_flipped_bit_goes_unseen(&bytes, &value);
+    }
+}
+
+fn no_flipped_bit_goes_unseen(bytes: &[u8], value: &Record) {
     for place in 0..bytes.len() {
         for bit in 0..8 {
-            let mut flipped = bytes.clone();
+            let mut flipped = bytes.to_vec();
             flipped[place] ^= 1 << bit;
-            assert_ne!(Record::decode(&flipped).as_ref(), Ok(&value), "bit {bit} of octet {place}");
+            assert_ne!(Record::decode(&flipped).as_ref(), Ok(value), "bit {bit} of octet {place}");
         }
     }
 }
@@ -218,16 +310,17 @@ fn a_damaged_length_makes_nobody_allocate_for_it() {
 
 #[test]
 fn damaged_records_that_can_be_read_can_be_replayed() {
-    let bytes = golden();
-    for place in 0..bytes.len() {
-        let mut flipped = bytes.clone();
-        flipped[place] ^= 1 << (place % 8);
-        let Ok(record) = Record::decode(&flipped) else { continue };
-        let mut queue = Queue::new(bob());
-        for event in &record.events {
-            queue.evolve(event, record.at);
+    for bytes in [golden(), octets(ERRANDS)] {
+        for place in 0..bytes.len() {
+            let mut flipped = bytes.clone();
+            flipped[place] ^= 1 << (place % 8);
+            let Ok(record) = Record::decode(&flipped) else { continue };
+            let mut queue = Queue::new(bob());
+            for event in everything().iter().chain(&record.events) {
+                queue.evolve(event, record.at);
+            }
+            let _ = (queue.next_tick(at(0)), queue.due(at(0)), queue.bytes());
         }
-        let _ = (queue.next_tick(at(0)), queue.due(at(0)), queue.bytes());
     }
 }
 

@@ -1,7 +1,7 @@
 //! What must be true of every queue at every moment, whatever brought it there. Shared by stories, laws and simulation.
 
 use crate::queue::decide::Rules;
-use crate::queue::event::{Event, Transaction};
+use crate::queue::event::{Disposition, Event, Transaction};
 use crate::queue::question::Handling;
 use crate::queue::schema::{Record, decode_state, encode_state};
 use crate::queue::{Entry, Queue};
@@ -13,6 +13,7 @@ pub struct Ledger {
     user: Address,
     messages: BTreeMap<MessageId, Promise>,
     calls: BTreeSet<String>,
+    reports: Vec<(MessageId, Disposition)>,
     log: Vec<(Timestamp, Vec<Event>)>,
 }
 
@@ -31,11 +32,14 @@ pub enum Fate {
     AwaitsStore,
     Delivered,
     Discarded,
+    Deleted,
+    Interworked,
+    Stored,
 }
 
 impl Ledger {
     pub fn new(user: Address) -> Self {
-        Self { user, messages: BTreeMap::new(), calls: BTreeSet::new(), log: Vec::new() }
+        Self { user, messages: BTreeMap::new(), calls: BTreeSet::new(), reports: Vec::new(), log: Vec::new() }
     }
 
     /// Events that a story makes up: believed.
@@ -55,7 +59,6 @@ impl Ledger {
 
     fn one(&mut self, at: Timestamp, event: &Event) {
         match event {
-            Event::ClientRegistered(_) | Event::ClientGone(_) | Event::DeferralRefused(_) => {}
             Event::MessageDeferred(deferred) => {
                 let (size, expires_at) = (deferred.envelope.size, deferred.expires_at);
                 let promise = Promise { size, expires_at, fate: Fate::Queued, open: BTreeMap::new() };
@@ -87,8 +90,27 @@ impl Ledger {
                 promise.fate = Fate::Delivered;
             }
             Event::MessageDiscarded(discarded) => self.expired(at, &discarded.message, Fate::Discarded),
+            Event::MessageDeleted(deleted) => self.queued(&deleted.message).fate = Fate::Deleted,
+            Event::MessageInterworked(done) => self.queued(&done.message).fate = Fate::Interworked,
+            Event::MessageStored(stored) => self.alive(&stored.message).fate = Fate::Stored,
+            Event::DispositionOwed(owed) => {
+                self.alive(&owed.message);
+                let (message, disposition) = (owed.message, owed.disposition);
+                assert!(!self.reports.contains(&(message, disposition)), "a report is owed once");
+                self.reports.push((message, disposition));
+            }
+            Event::ErrandBegun(begun) => {
+                assert!(self.calls.insert(begun.transaction.call_id.clone()), "a Call-ID is never used twice");
+            }
             Event::StoreAwaited(awaited) => self.expired(at, &awaited.message, Fate::AwaitsStore),
+            _ => {}
         }
+    }
+
+    fn alive(&mut self, message: &MessageId) -> &mut Promise {
+        let promise = self.messages.get_mut(message).expect("only an accepted message has a story");
+        assert!(matches!(promise.fate, Fate::Queued | Fate::AwaitsStore), "a message has one end");
+        promise
     }
 
     fn queued(&mut self, message: &MessageId) -> &mut Promise {
@@ -98,7 +120,8 @@ impl Ledger {
     }
 
     fn expired(&mut self, at: Timestamp, message: &MessageId, fate: Fate) {
-        let promise = self.queued(message);
+        // What could not be stored is discarded in the end.
+        let promise = if fate == Fate::Discarded { self.alive(message) } else { self.queued(message) };
         assert!(at >= promise.expires_at, "no message is given up before its expiry");
         assert!(promise.open.is_empty(), "an attempt on the wire is awaited (I-29)");
         promise.fate = fate;
@@ -136,6 +159,7 @@ pub fn check_now(queue: &Queue, ledger: &Ledger, rules: &Rules, now: Timestamp, 
     sums(queue);
     queue.check_indexes();
     attempts(queue, ledger, rules);
+    errands(queue);
     snapshot_equals_live(queue);
     ticks_lie_ahead(queue, now);
     if !unfinished {
@@ -150,7 +174,7 @@ pub fn never_nowhere(queue: &Queue, ledger: &Ledger) {
         match promise.fate {
             Fate::Queued => assert!(entry.is_some_and(|entry| !entry.awaits_store), "a queued message is in the queue"),
             Fate::AwaitsStore => assert!(entry.is_some_and(|entry| entry.awaits_store), "and so is one to be stored"),
-            Fate::Delivered | Fate::Discarded => assert!(entry.is_none(), "what has ended is not in the queue"),
+            _ => assert!(entry.is_none(), "what has ended is not in the queue"),
         }
         if let Some(entry) = entry {
             assert_eq!((entry.envelope.size, entry.expires_at), (promise.size, promise.expires_at));
@@ -169,9 +193,10 @@ pub fn sums(queue: &Queue) {
 
 /// Attempts in flight: at most one for a pair, at most so many messages.
 pub fn attempts(queue: &Queue, ledger: &Ledger, rules: &Rules) {
+    let under_way = queue.messages().filter(|entry| entry.is_under_way()).count();
     let in_flight = queue.messages().filter(|entry| !entry.open.is_empty()).count();
     let told = ledger.messages.values().filter(|promise| !promise.open.is_empty()).count();
-    assert_eq!((queue.in_flight().len(), told), (in_flight, in_flight), "what is in flight");
+    assert_eq!((queue.in_flight().len(), told), (under_way, in_flight), "what is in flight");
     assert!(in_flight <= rules.in_flight_max, "no more in flight than allowed");
     for entry in queue.messages() {
         let clients: BTreeSet<_> = entry.open.iter().map(|attempt| &attempt.client).collect();
@@ -180,6 +205,15 @@ pub fn attempts(queue: &Queue, ledger: &Ledger, rules: &Rules) {
     let clients: BTreeSet<_> = queue.clients().map(|registered| &registered.client.id).collect();
     assert_eq!(clients.len(), queue.clients().count(), "a client is registered once");
     assert!(clients.len() <= rules.clients_max, "no more clients than allowed");
+}
+
+/// A message is busy while an errand is about it, and only then.
+pub fn errands(queue: &Queue) {
+    let occupied: BTreeSet<MessageId> = queue.errands().filter_map(|errand| errand.task.occupies()).collect();
+    for entry in queue.messages() {
+        assert_eq!(entry.busy, occupied.contains(&entry.id), "busy by an errand");
+        assert!(!entry.awaits_store || entry.busy, "what is to be stored has its errand");
+    }
 }
 
 /// What the log tells is what the queue is.
@@ -203,6 +237,12 @@ pub fn ticks_lie_ahead(queue: &Queue, now: Timestamp) {
 /// a tick by then.
 pub fn nothing_left_to_do(queue: &Queue, rules: &Rules, now: Timestamp) {
     let next = queue.next_tick(now).unwrap_or(Timestamp::MAX);
+    assert!(queue.first_telling().is_none(), "the policy has been asked of everything");
+    let open = queue.errands().filter(|errand| errand.is_open()).count();
+    let telling = queue.errands().filter(|errand| errand.is_open() && errand.task.is_out_of_band()).count();
+    let due = queue.errands().any(|errand| errand.is_due(now) && !(telling > 0 && errand.task.is_out_of_band()));
+    assert!(telling <= 1, "out of band one at a time");
+    assert!(!due || open >= rules.errands.in_flight_max, "no errand is late");
     for registered in queue.clients() {
         assert!(registered.client.expires_at > now, "no lapsed registration stays");
         assert!(registered.client.expires_at >= next, "a lapse has its tick");
@@ -211,11 +251,11 @@ pub fn nothing_left_to_do(queue: &Queue, rules: &Rules, now: Timestamp) {
     for entry in queue.messages().filter(|entry| !entry.awaits_store) {
         assert!(entry.handling.is_some(), "no message is left without its handling");
         assert!(
-            entry.expires_at > now || !entry.open.is_empty(),
+            entry.disposed_at() > now || !entry.open.is_empty() || entry.busy,
             "no expired message stays without an attempt in flight"
         );
-        assert!(entry.expires_at <= now || entry.expires_at >= next, "an expiry has its tick");
-        if entry.handling == Some(Handling::Push) && entry.expires_at > now && (!full || !entry.open.is_empty()) {
+        assert!(entry.disposed_at() <= now || entry.disposed_at() >= next, "an expiry has its tick");
+        if entry.handling == Some(Handling::Push) && entry.is_free(now) && (!full || !entry.open.is_empty()) {
             every_client_has_a_reason(queue, entry, now, next);
         }
     }

@@ -75,7 +75,10 @@ fn every_verdict_is_stored_with_the_judge_who_gave_it() {
     let call_id = story.sends().remove(0).transaction.call_id;
     let discard = crate::queue::event::MessageDiscarded { message: id("hello"), ruling: component(Disposal::Discard) };
     let story = story.at(60).when(ended_as("hello", "phone", &call_id, response(503)));
-    assert_eq!(story.run.decision.events.last(), Some(&Event::MessageDiscarded(discard)));
+    let [.., discarded, Event::NotificationPlanned(planned)] = story.run.decision.events.as_slice() else {
+        panic!("the user's being told is decided last")
+    };
+    assert_eq!((discarded, planned.ruling.judge), (&Event::MessageDiscarded(discard), COMPONENT));
 }
 
 #[test]
@@ -83,7 +86,8 @@ fn a_fallback_is_told_apart_from_the_native_rule() {
     let judge = Judge::Fallback(Digest([3; 32]), Failure::Timeout);
     let ids = IdSource::new([4; 16], SECRET);
     let (mut queue, rules) = (Queue::new(bob()), rules());
-    let env = decide::Env { now: at(0), ids: &ids, rules: &rules };
+    let profile = crate::formats::Profile::default();
+    let env = decide::Env { now: at(0), ids: &ids, rules: &rules, profile: &profile };
     let run = run::run(&mut queue, &defer("hello").command, &env, |question| Ruling {
         verdict: standard::answer(question),
         judge,
@@ -99,7 +103,8 @@ fn a_verdict_on_something_else_decides_nothing_and_loses_nothing() {
     let (mut queue, rules) = (Queue::new(bob()), rules());
     queue.evolve(&deferred("hello"), at(0));
     let before = queue.clone();
-    let env = decide::Env { now: at(0), ids: &ids, rules: &rules };
+    let profile = crate::formats::Profile::default();
+    let env = decide::Env { now: at(0), ids: &ids, rules: &rules, profile: &profile };
     let run = run::run(&mut queue, &tick().command, &env, |_| native(Verdict::Expiry(Disposal::Discard)));
     assert_eq!((run.decision.events.len(), queue), (0, before));
 }
@@ -108,12 +113,14 @@ fn a_verdict_on_something_else_decides_nothing_and_loses_nothing() {
 fn so_many_questions_are_asked_at_once_and_the_rest_by_the_next_tick() {
     let names = ["one", "two", "three", "four", "five"];
     let mut story = given(names.map(|name| deferred_until(name, 60))).rules(|rules| rules.questions_max = 2).at(60);
-    for left in [3, 1, 0] {
-        assert!(story.queue.depth() > 0);
+    // One on the disposal of each, and one on each whether the user is told of it.
+    for left in [3, 1, 0, 0, 0, 0] {
         story = story.when(tick());
         assert_eq!((story.queue.depth(), story.asked.len().min(2)), (left, story.asked.len()));
-        assert_eq!(story.run.unfinished, left > 0);
+        let is_over = story.queue.depth() == 0 && story.queue.first_telling().is_none() && story.asked.len() < 2;
+        assert_eq!(story.run.unfinished, !is_over);
     }
+    assert!(!story.run.unfinished);
 }
 
 #[test]

@@ -3,13 +3,15 @@
 use super::invariants::{Ledger, check_all, check_now};
 use super::model::{Model, Whim};
 use super::story::*;
-use crate::queue::Queue;
-use crate::queue::command::{Binding, Command, Outcome, Register};
+use super::words::*;
+use crate::formats::Profile;
+use crate::queue::command::{Binding, Command, ErrandEnded, Failed, Item, Manage, Outcome, Register, Success};
 use crate::queue::decide::{Env, Rules};
-use crate::queue::event::{Event, Gone, Source};
+use crate::queue::event::{Action, ErrandFailure, Event, Gone, Source};
 use crate::queue::question::{Delivery, Handling, Question, Ruling, Verdict};
 use crate::queue::run::{Run, run};
 use crate::queue::standard;
+use crate::queue::{Queue, Stage};
 use crate::types::{IdSource, MessageId, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -58,12 +60,33 @@ enum Op {
         which: usize,
         outcome: Outcome,
     },
+    /// A reg event tells of one client that ended, one that is as it was, and one that comes or is refreshed.
+    WholeState {
+        stays: u8,
+        comes: u8,
+        ends: u8,
+    },
     /// Something ends that is not in flight.
     Stray {
         which: usize,
         outcome: Outcome,
     },
     Wake,
+    /// A client asks for some of what waits, or for all; perhaps it only inquires.
+    Manage {
+        client: u8,
+        list: Option<Vec<(usize, Action)>>,
+        inquires: bool,
+    },
+    /// A try of an errand ends.
+    ErrandEnded {
+        which: usize,
+        result: Result<Success, Failed>,
+    },
+    /// The preferences are others from now on, or cannot be read.
+    Prefers {
+        which: u8,
+    },
 }
 
 fn outcomes() -> impl Strategy<Value = Outcome> {
@@ -76,6 +99,7 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
         1 => Just(Outcome::Timeout),
         1 => Just(Outcome::Transport),
         1 => Just(Outcome::Congestion),
+        1 => Just(Outcome::Unsent),
     ]
 }
 
@@ -94,11 +118,51 @@ fn ops() -> impl Strategy<Value = Op> {
         1 => (0..4_u8, any::<bool>()).prop_map(|(client, network)| Op::Remove { client, network }),
         1 => any::<bool>().prop_map(|network| Op::RemoveAll { network }),
         1 => (0..4_u8, 0..4_u8, 0..4_u8)
+            .prop_map(|(stays, comes, ends)| Op::WholeState { stays, comes, ends }),
+        1 => (0..4_u8, 0..4_u8, 0..4_u8)
             .prop_map(|(first, second, leaves)| Op::Several { first, second, leaves }),
         8 => (any::<usize>(), outcomes()).prop_map(|(which, outcome)| Op::Ended { which, outcome }),
         1 => (any::<usize>(), outcomes()).prop_map(|(which, outcome)| Op::Stray { which, outcome }),
         1 => Just(Op::Wake),
     ]
+}
+
+fn results() -> impl Strategy<Value = Result<Success, Failed>> {
+    use ErrandFailure::{Congestion, Interrupted, Refused, Status, Timeout, Transport, Unconfigured};
+    let failures =
+        vec![Status(404), Status(480), Status(503), Timeout, Transport, Congestion, Interrupted, Refused, Unconfigured];
+    let failed = (prop::sample::select(failures), proptest::option::of(0..200_u32))
+        .prop_map(|(failure, retry_after_secs)| Err(Failed { failure, retry_after_secs }));
+    prop_oneof![
+        3 => Just(Ok(Success::Stored(place()))),
+        2 => Just(Ok(Success::Response(200))),
+        1 => Just(Ok(Success::Done)),
+        4 => failed,
+    ]
+}
+
+/// All that may happen.
+fn mixed_ops() -> impl Strategy<Value = Op> {
+    let action = prop::sample::select(vec![Action::Delete, Action::Interwork, Action::Store, Action::Deliver]);
+    let list = proptest::option::of(vec((any::<usize>(), action), 0..5));
+    prop_oneof![
+        8 => ops(),
+        2 => (0..5_u8, list, any::<bool>())
+            .prop_map(|(client, list, inquires)| Op::Manage { client, list, inquires }),
+        4 => (any::<usize>(), results()).prop_map(|(which, result)| Op::ErrandEnded { which, result }),
+        1 => (0..5_u8).prop_map(|which| Op::Prefers { which }),
+    ]
+}
+
+fn mixed_rules() -> impl Strategy<Value = Rules> {
+    (any_rules(), 1..4_usize, 1..20_usize, any::<bool>(), any::<bool>()).prop_map(
+        |(mut rules, in_flight_max, waiting_max, has_isf, notify_when_pushing)| {
+            let errands = &mut rules.errands;
+            (errands.in_flight_max, errands.waiting_max, errands.has_isf) = (in_flight_max, waiting_max, has_isf);
+            rules.notify_when_pushing = notify_when_pushing;
+            rules
+        },
+    )
 }
 
 fn any_rules() -> impl Strategy<Value = Rules> {
@@ -123,11 +187,19 @@ struct World {
     rules: Rules,
     now: Timestamp,
     commands: u64,
+    profile: Profile,
 }
 
 impl World {
     fn new(rules: Rules) -> Self {
-        Self { queue: Queue::new(bob()), ledger: Ledger::new(bob()), rules, now: at(0), commands: 0 }
+        Self {
+            queue: Queue::new(bob()),
+            ledger: Ledger::new(bob()),
+            rules,
+            now: at(0),
+            commands: 0,
+            profile: Profile::default(),
+        }
     }
 
     fn fresh_id(&self) -> MessageId {
@@ -138,7 +210,7 @@ impl World {
     fn run(&mut self, command: &Command, ask: impl Fn(&Question) -> Ruling<Verdict>) -> Run {
         self.commands += 1;
         let ids = IdSource::new(self.fresh_id().0, SECRET);
-        let env = Env { now: self.now, ids: &ids, rules: &self.rules };
+        let env = Env { now: self.now, ids: &ids, rules: &self.rules, profile: &self.profile };
         let mut twin = self.queue.clone();
         let result = run(&mut self.queue, command, &env, &ask);
         assert_eq!(run(&mut twin, command, &env, &ask), result, "the same command again decides the same");
@@ -179,6 +251,8 @@ impl World {
             Op::Defer { name, size, expires, late } => {
                 let mut message = message(&format!("message {name}")).size(*size);
                 message.defer.envelope.expires_asked_secs = *expires;
+                let kinds = ["positive-delivery", "negative-delivery", "processing"].map(str::to_owned);
+                message.defer.envelope.imdn.as_mut()?.dispositions = kinds[..usize::from(name % 4)].to_vec();
                 message.defer.received_at = Timestamp(self.now.0.saturating_sub(late * 1000));
                 Command::Defer(Box::new(message.defer))
             }
@@ -201,6 +275,16 @@ impl World {
                 let cause = if *network { Gone::Network } else { Gone::Explicit };
                 Command::Register(Register { source: source(*network), changes: vec![Binding::RemoveAll(cause)] })
             }
+            Op::WholeState { stays, comes, ends } => {
+                let keep = [stays, comes].map(|client| phone(&format!("client {client}"))).to_vec();
+                let client = phone(&format!("client {ends}"));
+                let changes = vec![
+                    Binding::End { client, cause: Gone::Expired },
+                    Binding::RemoveOthers { keep, cause: Gone::Network },
+                    Binding::Bind(self.named(*comes, 300).network()),
+                ];
+                Command::Register(Register { source: Source::Network, changes })
+            }
             Op::Several { first, second, leaves } => {
                 let leaves = Binding::Remove(phone(&format!("client {leaves}")));
                 let [first, second] = [first, second].map(|client| Binding::Bind(self.named(*client, 300)));
@@ -220,6 +304,38 @@ impl World {
                 ended_as(&format!("command {}", which % 20), &client, "stray", *outcome).command
             }
             Op::Wake => Command::Wake,
+            Op::Manage { .. } | Op::ErrandEnded { .. } | Op::Prefers { .. } => return self.command_on_errands(op),
+        })
+    }
+
+    fn command_on_errands(&mut self, op: &Op) -> Option<Command> {
+        Some(match op {
+            Op::Manage { client, list, inquires } => {
+                let known: Vec<MessageId> = self.queue.messages().map(|entry| entry.id).collect();
+                let named = |which: usize| which.checked_rem(known.len()).map_or(id("foreign"), |place| known[place]);
+                let item = |(which, action): &(usize, Action)| Item { message: named(*which), action: *action };
+                let list = list.as_ref().map(|list| list.iter().map(item).collect());
+                let manage = Manage { client: phone(&format!("client {client}")), list };
+                if *inquires { Command::Inquire(manage) } else { Command::Manage(manage) }
+            }
+            Op::ErrandEnded { which, result } => {
+                let open: Vec<_> = self.queue.errands().filter(|errand| errand.is_open()).collect();
+                let errand = open.get(which.checked_rem(open.len())?)?;
+                let Stage::Open { transaction, .. } = &errand.stage else { return None };
+                let (errand, call_id, result) = (errand.id, transaction.call_id.clone(), result.clone());
+                Command::ErrandEnded(ErrandEnded { errand, call_id, result })
+            }
+            Op::Prefers { which } => {
+                self.profile = match which {
+                    0 => Profile::default(),
+                    1 => disturbs_not(),
+                    2 => records(),
+                    3 => managing(),
+                    _ => unreachable(),
+                };
+                Command::PreferencesChanged
+            }
+            _ => return None,
         })
     }
 
@@ -261,7 +377,7 @@ proptest! {
             let new_id = id(&format!("command {}", world.commands + 1));
             let events = world.run_to_end(&command, |question| whim.on(question));
             let expected = model.run(&stray_out(command), new_id, world.now);
-            let events: Vec<Event> = events.into_iter().map(unnamed).collect();
+            let events: Vec<Event> = events.into_iter().filter(is_core).map(unnamed).collect();
             assert_eq!(events, expected, "{op:?}");
         }
         check_all(&world.queue, &world.ledger, &world.rules, world.now, false);
@@ -310,6 +426,44 @@ proptest! {
         assert!(world.queue.messages().all(|entry| entry.awaits_store), "only what waits for the store is left");
         assert_eq!(world.queue.clients().count(), 0);
     }
+
+    #[test]
+    fn whatever_is_mixed_nothing_is_lost_or_told_twice_and_every_errand_comes_to_an_end(
+        rules in mixed_rules(), whim in any::<u64>(), ops in vec(mixed_ops(), 1..60)
+    ) {
+        let mut world = World::new(rules);
+        for op in &ops {
+            if let Some(command) = world.command(op) {
+                // The ledger knows what was promised, and that no report is owed twice.
+                world.run_to_end(&command, |question| Whim(whim).on(question));
+            }
+        }
+        check_all(&world.queue, &world.ledger, &world.rules, world.now, false);
+        let refused = Err(Failed { failure: ErrandFailure::Refused, retry_after_secs: None });
+        for ticks in 0.. {
+            assert!(ticks < 1000, "time goes on, and at some time all has been done");
+            let ends = [
+                Op::ErrandEnded { which: 0, result: refused.clone() },
+                Op::Ended { which: 0, outcome: Outcome::Transport },
+            ];
+            while let Some(command) = ends.iter().find_map(|op| world.command(op)) {
+                world.run_to_end(&command, |question| Whim(whim).on(question));
+            }
+            let Some(next) = world.queue.next_tick(world.now) else { break };
+            world.now = next;
+            world.run_to_end(&Command::Tick, |question| Whim(whim).on(question));
+        }
+        assert_eq!((world.queue.errands().count(), world.queue.depth()), (0, 0), "nothing is left");
+        assert_eq!(world.queue.due(world.now), None);
+    }
+}
+
+/// The model knows no errands.
+fn is_core(event: &Event) -> bool {
+    !matches!(
+        event,
+        Event::NotificationPlanned(_) | Event::ErrandBegun(_) | Event::ErrandFailed(_) | Event::DispositionOwed(_)
+    )
 }
 
 /// The model knows no Call-IDs: what ends a stray call is nothing to it.

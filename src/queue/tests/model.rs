@@ -9,7 +9,9 @@ use crate::queue::event::{
     Gone, HandlingChosen, MessageDeferred, MessageDelivered, MessageDiscarded, RefusedBy, Retry, Source, StoreAwaited,
     Transaction,
 };
-use crate::queue::question::{Admission, Delivery, Disposal, Handling, Hook, Judge, Question, Ruling, Verdict};
+use crate::queue::question::{
+    Admission, Delivery, Disposal, Handling, Hook, Judge, Notification, Question, Ruling, Verdict,
+};
 use crate::types::{ClientId, MessageId, OriginKey, Timestamp};
 use std::time::Duration;
 
@@ -56,7 +58,12 @@ impl Whim {
                 Verdict::Delivery(Delivery::HoldUntil(case.now.after(Duration::from_secs(more))))
             }
             Hook::Delivery => Verdict::Delivery(Delivery::Now),
-            _ => Verdict::Expiry(if dice < 7 { Disposal::Discard } else { Disposal::Store }),
+            Hook::Notification => Verdict::Notification(Notification {
+                in_band: dice < 5,
+                out_of_band: dice > 3,
+                at: (dice == 4).then(|| case.now.after(Duration::from_secs(more))),
+            }),
+            Hook::Expiry => Verdict::Expiry(if dice < 7 { Disposal::Discard } else { Disposal::Store }),
         }
     }
 }
@@ -115,7 +122,11 @@ impl Model {
             Command::Register(register) => self.register(register),
             Command::Defer(defer) => self.defer(defer, new_id),
             Command::DeliveryEnded(ended) => self.ended(ended),
-            Command::Tick => {}
+            Command::Tick
+            | Command::Inquire(_)
+            | Command::Manage(_)
+            | Command::ErrandEnded(_)
+            | Command::PreferencesChanged => {}
             Command::Wake => self.wake(),
         }
         while self.settle() {}
@@ -187,8 +198,17 @@ impl Model {
                     self.unbind(|client| client.id == *id, explicit, &mut edges);
                     true
                 }
+                Binding::End { client, cause } => {
+                    self.unbind(|known| known.id == *client, *cause, &mut edges);
+                    true
+                }
                 Binding::RemoveAll(cause) => {
                     self.unbind(|client| client.source == register.source, *cause, &mut edges);
+                    true
+                }
+                Binding::RemoveOthers { keep, cause } => {
+                    let leaves = |client: &Client| client.source == register.source && !keep.contains(&client.id);
+                    self.unbind(leaves, *cause, &mut edges);
                     true
                 }
             };
@@ -297,6 +317,7 @@ impl Model {
         let retry = match consequence(ended.outcome) {
             Consequence::PairBarred => Retry::PairWhenRegistered,
             Consequence::MessageDeclined => Retry::MessageWhenRegistered,
+            Consequence::Nothing => Retry::AtOnce,
             Consequence::PairPauses => Retry::PairAt(self.later(attempts - 1, ended.outcome)),
             _ if known.as_ref().is_some_and(|known| started_at < known.since) => Retry::AtOnce,
             Consequence::ClientAway => Retry::ClientWhenRegistered,
@@ -326,6 +347,7 @@ impl Model {
             Outcome::Timeout => DeliveryFailure::Timeout,
             Outcome::Transport => DeliveryFailure::Transport,
             Outcome::Congestion => DeliveryFailure::Congestion,
+            Outcome::Unsent => DeliveryFailure::Interrupted,
         };
         self.events.push(Event::DeliveryFailed(DeliveryFailed { message, client, failure, retry }));
     }

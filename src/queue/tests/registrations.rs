@@ -195,3 +195,31 @@ fn a_client_of_its_own_is_not_superseded_by_the_network() {
     assert_eq!(story.queue.clients().count(), 2);
     assert!(matches!(story.run.decision.events.as_slice(), [Event::ClientRegistered(_)]));
 }
+
+#[test]
+fn the_whole_state_keeps_whom_it_names_and_ends_the_others_of_its_source() {
+    let keep = vec![phone("tablet")];
+    let story = given([
+        registered(client("phone")),
+        registered(client("tablet").network()),
+        registered(client("watch").network()),
+    ]);
+    let refresh = client("tablet").network().until(7200);
+    let others = Binding::RemoveOthers { keep, cause: Gone::Network };
+    story.when(register_all(Source::Network, [others, Binding::Bind(refresh.clone())])).then(
+        [gone("watch", Gone::Network), refreshed(refresh.clone())],
+        [bound([(&client("phone"), 3600), (&refresh, 7200)])],
+    );
+}
+
+#[test]
+fn the_network_tells_why_a_client_has_gone() {
+    for cause in [Gone::Expired, Gone::Explicit, Gone::Network] {
+        let end = || Binding::End { client: phone("tablet"), cause };
+        given([registered(client("tablet").network())])
+            .when(register_all(Source::Network, [end()]))
+            .then([gone("tablet", cause)], [bound([])])
+            .when(register_all(Source::Network, [end()]))
+            .then([], [bound([])]);
+    }
+}

@@ -4,12 +4,15 @@
 //! it. `RESTANTE_SEEDS=…` tries so many more.
 
 use super::invariants::{Fate, Ledger, check_all, check_now};
-use super::model::{Whim, mixed};
+use super::model::Whim;
 use super::story::*;
-use crate::queue::command::{Binding, Command, Outcome, Register};
+use super::words::*;
+use super::world::*;
+use crate::formats::Profile;
+use crate::queue::command::{Binding, Command, ErrandEnded, Item, Manage, Outcome, Register};
 use crate::queue::decide::{Env, Rules};
-use crate::queue::effect::{Effect, Reply, Send};
-use crate::queue::event::{Client, Event, Gone, Source};
+use crate::queue::effect::{Effect, Perform, Reply, Send};
+use crate::queue::event::{Client, ErrandKind, Event, Gone, Source};
 use crate::queue::question::{Question, Ruling, Verdict};
 use crate::queue::run::run;
 use crate::queue::schema::{decode_state, encode_state};
@@ -20,24 +23,6 @@ use std::collections::{BTreeMap, BTreeSet};
 const DAY: u64 = 86_400_000;
 /// 64·T1: how long our transaction waits and a client's remembers (RFC 3261 section 17), milliseconds.
 const TRANSACTION: u64 = 32_000;
-
-/// Repeatable dice.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        mixed(self.0)
-    }
-
-    fn below(&mut self, sides: u64) -> u64 {
-        self.roll() % sides
-    }
-
-    fn percent(&mut self, chance: u64) -> bool {
-        self.below(100) < chance
-    }
-}
 
 /// What will happen.
 #[derive(Debug)]
@@ -61,20 +46,17 @@ enum Next {
         send: Send,
         outcome: Outcome,
     },
+    /// A phone that is on manages what waits.
+    Manage {
+        phone: usize,
+    },
+    /// What came of a try of an errand comes to the server that began it.
+    ErrandEnds {
+        starts: u32,
+        ended: ErrandEnded,
+    },
     Tick,
     Crash,
-}
-
-/// A phone: what it has, and the transactions that it would know again.
-#[derive(Default)]
-struct Phone {
-    on: bool,
-    boot: u32,
-    cseq: u32,
-    /// Answers by Call-ID, and when they were first given.
-    answers: BTreeMap<String, (u64, u16)>,
-    /// Distinct transactions by message that it answered with 200.
-    taken: BTreeMap<MessageId, u32>,
 }
 
 /// One user, the server's part and the world's.
@@ -85,6 +67,8 @@ struct Life {
     ledger: Ledger,
     records: Vec<(Timestamp, Vec<Event>)>,
     phones: Vec<Phone>,
+    others: Others,
+    profile: Profile,
     agenda: BTreeMap<(u64, u64), Next>,
     promised: BTreeSet<MessageId>,
     /// Messages of which an outcome was lost, so that they may be had twice.
@@ -109,6 +93,8 @@ impl Life {
             snapshot: None,
             records: Vec::new(),
             phones: Vec::new(),
+            others: Others::default(),
+            profile: Profile::default(),
             agenda: BTreeMap::new(),
             promised: BTreeSet::new(),
             in_doubt: BTreeSet::new(),
@@ -124,6 +110,10 @@ impl Life {
         life.rules.in_flight_max = 1 + usize::try_from(life.dice.below(3)).unwrap();
         life.rules.questions_max = [1, 3, 64][usize::try_from(life.dice.below(3)).unwrap()];
         life.rules.messages_max = 20;
+        life.rules.errands.has_isf = life.dice.percent(50);
+        life.rules.errands.in_flight_max = 1 + usize::try_from(life.dice.below(3)).unwrap();
+        life.profile =
+            [Profile::default(), records(), managing()][usize::try_from(life.dice.below(3)).unwrap()].clone();
         let whim = life.dice.roll();
         life.whim = life.dice.percent(50).then_some(Whim(whim));
         life.lossy = life.dice.percent(70);
@@ -148,13 +138,15 @@ impl Life {
         for phone in 0..self.phones.len() {
             let after = self.dice.below(DAY / 4);
             self.plan(after, Next::Switch { phone });
+            self.plan(after + 1000, Next::Manage { phone });
         }
         let mut steps = 0;
         while let Some(((when, _), next)) = self.agenda.pop_first() {
             self.now = when;
             let busy = when < end;
             match next {
-                Next::Message | Next::Switch { .. } | Next::Crash | Next::Refresh { .. } if !busy => {}
+                Next::Message | Next::Switch { .. } | Next::Manage { .. } | Next::Crash | Next::Refresh { .. }
+                    if !busy => {}
                 next => self.step(next),
             }
             steps += 1;
@@ -182,6 +174,16 @@ impl Life {
                     self.ends(&send, outcome);
                 }
             }
+            Next::Manage { phone } => {
+                self.manages(phone);
+                let after = self.dice.below(DAY / 6);
+                self.plan(after, Next::Manage { phone });
+            }
+            Next::ErrandEnds { starts, ended } => {
+                if starts == self.starts {
+                    self.run(&Command::ErrandEnded(ended));
+                }
+            }
             // Only the last one planned counts.
             Next::Tick => {
                 if self.tick == Some(self.time()) {
@@ -203,6 +205,8 @@ impl Life {
             message.defer.envelope.expires_asked_secs = Some(self.dice.below(20_000));
         }
         message.defer.received_at = self.time();
+        let kinds = ["positive-delivery", "negative-delivery"].map(str::to_owned);
+        message.defer.envelope.imdn.as_mut().unwrap().dispositions = kinds.to_vec();
         let command = Command::Defer(Box::new(message.defer));
         let answer = self.run(&command);
         if answer == Some(Reply::Accepted) && self.dice.percent(10) {
@@ -270,6 +274,30 @@ impl Life {
         self.plan(after, Next::Ends { starts: self.starts, send, outcome: response(status) });
     }
 
+    fn manages(&mut self, phone: usize) {
+        if !self.phones[phone].on {
+            return;
+        }
+        let known: Vec<MessageId> = self.queue.messages().map(|entry| entry.id).collect();
+        let dice = &mut self.dice;
+        let named: Vec<_> = known.into_iter().filter(|_| dice.percent(30)).collect();
+        let list = named.into_iter().map(|message| Item { message, action: any_action(dice) }).collect();
+        let list = Some(list).filter(|_| dice.percent(80));
+        let manage = Manage { client: client_of(phone).id, list };
+        if self.run(&Command::Inquire(manage.clone())) == Some(Reply::Managed) {
+            self.run(&Command::Manage(manage));
+        }
+    }
+
+    /// An errand is tried: its outcome comes later, if we are still there to hear it.
+    fn perform(&mut self, perform: &Perform) {
+        let call_id = perform.transaction.call_id.clone();
+        let errand = self.queue.errand(perform.errand).expect("what is tried is known");
+        let (after, result) = self.others.answer(errand, &call_id, self.now, &mut self.dice);
+        let ended = ErrandEnded { errand: perform.errand, call_id, result };
+        self.plan(after, Next::ErrandEnds { starts: self.starts, ended });
+    }
+
     fn ends(&mut self, send: &Send, outcome: Outcome) {
         let mut ended = ended_as("", &send.client.0, &send.transaction.call_id, outcome).command;
         if let Command::DeliveryEnded(ended) = &mut ended {
@@ -282,6 +310,9 @@ impl Life {
     fn crash(&mut self) {
         self.starts += 1;
         self.in_doubt.extend(self.queue.messages().filter(|entry| !entry.open.is_empty()).map(|entry| entry.id));
+        let reports =
+            self.queue.errands().filter(|errand| errand.is_open() && errand.task.kind() == ErrandKind::Report);
+        self.in_doubt.extend(reports.filter_map(|errand| errand.task.message()));
         let down = if self.dice.percent(50) { self.dice.below(20_000) } else { self.dice.below(4 * 3_600_000) };
         let until = self.now + down;
         // While we are away phones are switched and messages refused: all of that happens right after.
@@ -317,7 +348,7 @@ impl Life {
             bits[..8].copy_from_slice(&self.dice.roll().to_be_bytes());
             bits[8..].copy_from_slice(&self.dice.roll().to_be_bytes());
             let ids = IdSource::new(bits, SECRET);
-            let env = Env { now: self.time(), ids: &ids, rules: &self.rules };
+            let env = Env { now: self.time(), ids: &ids, rules: &self.rules, profile: &self.profile };
             let whim = self.whim;
             let result = run(&mut self.queue, &command, &env, |question| judge(whim, question));
             self.ledger.record(self.time(), &result.decision.events);
@@ -329,6 +360,7 @@ impl Life {
                 match effect {
                     Effect::Reply(reply) => answer = Some(reply),
                     Effect::Send(send) => self.send(send),
+                    Effect::Perform(perform) => self.perform(&perform),
                 }
             }
             if !result.unfinished {
@@ -366,7 +398,9 @@ impl Life {
         check_all(&self.queue, &self.ledger, &self.rules, self.time(), false);
         for message in &self.promised {
             let fate = self.ledger.fate(message).expect("every promise is known");
-            assert_ne!(fate, Fate::Queued, "every message comes to an end");
+            assert!(!matches!(fate, Fate::Queued | Fate::AwaitsStore), "every message comes to an end");
+            let is_stored = self.others.stored.get(message).is_some_and(|uids| !uids.is_empty());
+            assert!(fate != Fate::Stored || is_stored, "what counts as stored is in the store");
             let taken: u32 = self.phones.iter().map(|phone| phone.taken.get(message).copied().unwrap_or(0)).sum();
             match fate {
                 Fate::Delivered => assert!(taken >= 1, "what counts as delivered has been taken"),
@@ -381,6 +415,11 @@ impl Life {
             }
         }
         assert_eq!(self.queue.clients().count(), 0, "and every registration");
+        assert_eq!(self.queue.errands().count(), 0, "and every errand");
+        for ((message, kind), calls) in &self.others.told {
+            let once = calls.len() == 1 || self.in_doubt.contains(message);
+            assert!(once, "no sender is told twice what is {kind} while answers arrive");
+        }
     }
 }
 
@@ -393,21 +432,6 @@ fn judge(whim: Option<Whim>, question: &Question) -> Ruling<Verdict> {
 
 fn client_of(phone: usize) -> Client {
     client(&format!("phone {phone}"))
-}
-
-/// Says which run it was, should it fail.
-struct Seed(u64);
-
-impl Drop for Seed {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            println!("this run can be repeated with RESTANTE_SEED={}", self.0);
-        }
-    }
-}
-
-fn wish(name: &str) -> Option<u64> {
-    std::env::var(name).ok().and_then(|value| value.parse().ok())
 }
 
 fn simulate(seed: u64) -> [usize; 3] {

@@ -1,7 +1,8 @@
 //! Waking after a stop or a crash: what was in flight is repeated under its own names, or begun anew.
 
 use super::story::*;
-use crate::queue::event::{DeliveryFailure, Event, Gone, Retry};
+use super::words::*;
+use crate::queue::event::{DeliveryFailure, ErrandFailure, ErrandKind, Event, Gone, Retry};
 use crate::queue::question::{Disposal, Hook, Verdict};
 
 fn in_flight() -> Story {
@@ -88,11 +89,18 @@ fn a_delivery_in_flight_is_due_since_it_began_so_that_a_restart_finds_it() {
 }
 
 #[test]
-fn what_waits_for_the_store_wakes_nobody() {
-    given([deferred_until("hello", 10), to_push("hello")])
+fn what_was_being_stored_is_begun_anew_under_new_names() {
+    let story = given([deferred_until("hello", 10), to_push("hello")])
         .at(10)
         .policy(|question| (question.hook() == Hook::Expiry).then_some(Verdict::Expiry(Disposal::Store)))
-        .when(tick())
-        .when(wake())
-        .then_nothing();
+        .when(tick());
+    let before = story.performs().remove(0).transaction;
+    let story = story.when(wake()).then(
+        [
+            errand_failed(0, ErrandKind::Store, "hello", ErrandFailure::Interrupted, Some(10)),
+            begun(0, ErrandKind::Store, "hello"),
+        ],
+        [performs(0)],
+    );
+    assert_ne!(story.performs().remove(0).transaction, before);
 }

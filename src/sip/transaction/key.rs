@@ -28,6 +28,30 @@ pub(super) fn of_request(request: &Request, key: &mut Vec<u8>) -> bool {
     true
 }
 
+/// Writes the key of the INVITE that an INVITE, ACK or CANCEL belongs to into `key`; `false` if it has too little to be
+/// matched.
+pub(super) fn of_invite(request: &Request, key: &mut Vec<u8>) -> bool {
+    key.clear();
+    let Some(via) = top(&request.headers) else { return false };
+    if let Some(branch) = branch(via).filter(|branch| branch.starts_with(MAGIC_COOKIE)) {
+        part(key, branch.as_bytes());
+        let start = key.len();
+        part(key, sent_by(via).as_bytes());
+        key.iter_mut().skip(start).for_each(u8::make_ascii_lowercase);
+        return true;
+    }
+    // RFC 2543 peers: an ACK has the tag of the answer in its To, so To is left out.
+    part(key, b"2543");
+    part(key, request.uri.as_bytes());
+    for name in ["From", "Call-ID"] {
+        part(key, request.headers.raw(name).map_or(&b""[..], |value| value));
+    }
+    let number = request.headers.get("CSeq").and_then(|cseq| cseq.split_ascii_whitespace().next());
+    part(key, number.unwrap_or_default().as_bytes());
+    part(key, via.as_bytes());
+    true
+}
+
 /// Writes the key of a request of ours into `key`.
 pub(super) fn of_sent(branch: &str, method: &Method, key: &mut Vec<u8>) {
     key.clear();

@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// What happens to a [`Servers`].
 #[derive(Clone, Debug)]
 pub enum ServerInput<D> {
-    /// A request came. `from` is where its answers go, `reliable` whether that transport retransmits by itself.
+    /// A request other than INVITE and ACK, which are [`super::InviteServers`]' affair, came. `from` is where its answers go, `reliable` whether that transport retransmits by itself.
     Request { request: Request, from: D, reliable: bool },
     /// The user answers, with the printed response. Provisional answers are ignored: the machine says 100 itself,
     /// when RFC 4320 wants it, and no other is allowed to non-INVITE.
@@ -26,8 +26,7 @@ pub enum ServerInput<D> {
 pub enum ServerEvent<D> {
     /// A new request.
     Request { key: Handle, request: Request, from: D },
-    /// A request that has no transaction, to be answered statelessly if at all: INVITE and ACK as long as their machine is not
-    /// built, and requests too poor to be matched.
+    /// A request too poor to be matched, to be answered statelessly if at all.
     Stateless { request: Request, from: D },
     /// A new request that there is no place for: answer it statelessly with 503 and Retry-After.
     Full { request: Request, from: D },
@@ -67,7 +66,7 @@ pub struct Servers<D> {
     transactions: Slab<Transaction<D>>,
     by_key: HashMap<Arc<[u8]>, Handle>,
     unanswered: usize,
-    timers: Timers,
+    timers: Timers<Timer>,
     transmits: VecDeque<Transmit<D>>,
     events: VecDeque<ServerEvent<D>>,
     scratch: Vec<u8>,
@@ -82,7 +81,7 @@ impl<D: Clone> Servers<D> {
             transactions: Slab::new(),
             by_key: HashMap::new(),
             unanswered: 0,
-            timers: Timers::default(),
+            timers: Timers::new(),
             transmits: VecDeque::new(),
             events: VecDeque::new(),
             scratch: Vec::new(),
@@ -117,9 +116,7 @@ impl<D: Clone> Servers<D> {
     }
 
     fn request(&mut self, request: Request, from: D, reliable: bool, now: Timestamp) {
-        // The room for INVITE: its transactions are matched here too, and ACK finds them by INVITE's key.
-        let unmachined = matches!(request.method, Method::Invite | Method::Ack);
-        if unmachined || !key::of_request(&request, &mut self.scratch) {
+        if !key::of_request(&request, &mut self.scratch) {
             self.events.push_back(ServerEvent::Stateless { request, from });
             return;
         }

@@ -320,16 +320,6 @@ fn over_the_server_limit_new_requests_are_handed_back_and_old_ones_still_absorbe
 }
 
 #[test]
-fn invite_and_ack_pass_by_until_their_machine_is_built() {
-    let mut servers = Servers::<u8>::new(1);
-    for method in [Method::Invite, Method::Ack] {
-        let request = request_with_via(&method, "SIP/2.0/UDP a.test;branch=z9hG4bK1");
-        assert!(matches!(again(&mut servers, &request, START), Some(ServerEvent::Stateless { .. })));
-    }
-    assert!(servers.is_empty());
-}
-
-#[test]
 fn a_request_passed_on_statelessly_comes_up_again_when_retransmitted() {
     let request = request("z9hG4bKs1");
     let (mut servers, key) = server_with(&request, false);
