@@ -103,7 +103,7 @@ impl Desk<'_> {
         };
         let (cause, total, messages) = match news {
             News::Waiting => {
-                let waiting = || pf::waiting(self.queue, self.now);
+                let waiting = || self.queue.waiting(self.now);
                 let described = waiting().take(pf::LISTED_MAX);
                 let messages = described.map(|e| describe(&e.id, &e.envelope, e.received_at, e.expires_at, None));
                 (NotificationCause::Deferred, waiting().count() as u64, messages.collect())

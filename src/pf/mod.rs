@@ -26,7 +26,7 @@ mod tests;
 pub use challenge::Gate;
 pub use interwork::interwork;
 pub use manage::{Management, accepted, no_messages};
-pub use notify::{LISTED_MAX, SystemMessage, sender, system_message, waiting};
+pub use notify::{LISTED_MAX, SystemMessage, sender, system_message};
 pub use object::{Object, object};
 pub use receive::{Receipt, Received, Verb, receive};
 pub use reply::{ReplyContext, reply};

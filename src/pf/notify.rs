@@ -59,7 +59,7 @@ pub fn system_message(
 /// MNG-N1c: the CPM Address, spelt as in what is told of.
 fn address(queue: &Queue, news: &News, now: Timestamp) -> String {
     let envelope = match news {
-        News::Waiting => waiting(queue, now).next().map(|entry| &entry.envelope),
+        News::Waiting => queue.waiting(now).next().map(|entry| &entry.envelope),
         News::Ended(gone) => Some(&gone.envelope),
     };
     envelope.map_or_else(|| queue.user().as_str().to_owned(), |envelope| envelope.request_uri.clone())
@@ -80,16 +80,11 @@ fn names(settings: &Settings, to: &str, transaction: &Transaction, request: &mut
 fn list(host: &str, queue: &Queue, news: &News, now: Timestamp) -> MessageList {
     match news {
         News::Waiting => MessageList {
-            number: waiting(queue, now).count() as u64,
-            messages: waiting(queue, now).take(LISTED_MAX).map(|entry| of_entry(host, entry)).collect(),
+            number: queue.waiting(now).count() as u64,
+            messages: queue.waiting(now).take(LISTED_MAX).map(|entry| of_entry(host, entry)).collect(),
         },
         News::Ended(gone) => MessageList { number: 1, messages: vec![of_gone(host, gone)] },
     }
-}
-
-/// What a client may be told of: everything that waits for it, in order of arrival.
-pub fn waiting(queue: &Queue, now: Timestamp) -> impl Iterator<Item = &Entry> {
-    queue.messages().filter(move |entry| entry.handling.is_some() && entry.is_free(now))
 }
 
 fn of_entry(host: &str, entry: &Entry) -> Listed {

@@ -54,15 +54,12 @@ fn obstacle(queue: &Queue, task: &Task, env: &Env) -> Option<ErrandFailure> {
         Task::Notify { channel: Channel::InBand(client), .. } if queue.client(client).is_none() => {
             Some(ErrandFailure::Moot)
         }
-        Task::Notify { news: News::Waiting, .. } if nothing_waits(queue, env) => Some(ErrandFailure::Moot),
+        Task::Notify { news: News::Waiting, .. } if queue.waiting(env.now).next().is_none() => {
+            Some(ErrandFailure::Moot)
+        }
         Task::Interwork { .. } if !env.rules.errands.has_isf => Some(ErrandFailure::Unconfigured),
         _ => None,
     }
-}
-
-/// PUSH-N1 tells of messages that will be pushed, so they count as well.
-fn nothing_waits(queue: &Queue, env: &Env) -> bool {
-    !queue.messages().any(|entry| entry.handling.is_some() && entry.is_free(env.now))
 }
 
 /// The outcome of a try. That of a try which is not open any more changes nothing.

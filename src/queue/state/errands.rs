@@ -78,9 +78,15 @@ impl Queue {
         self.errands.absence
     }
 
+    /// What a client may be told of: everything that waits for it, in order of arrival. PUSH-N1 tells of messages that
+    /// will be pushed, so they count as well.
+    pub fn waiting(&self, now: Timestamp) -> impl Iterator<Item = &Entry> {
+        self.messages().filter(move |entry| entry.handling.is_some() && entry.is_free(now))
+    }
+
     /// The messages that wait to be managed, in order of arrival (MNG-N1f, MNG-7).
     pub fn manageable(&self, now: Timestamp) -> impl Iterator<Item = &Entry> {
-        self.messages().filter(move |entry| entry.handling == Some(Handling::Manage) && entry.is_free(now))
+        self.waiting(now).filter(|entry| entry.handling == Some(Handling::Manage))
     }
 
     pub(super) fn tell(&mut self, cause: NotificationCause, message: MessageId, gone: Option<Gone>) {
