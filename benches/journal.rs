@@ -12,7 +12,7 @@
 use bytes::Bytes;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use restante::config;
-use restante::journal::{Append, Journal, JournalRead as _, RocksJournal, Uncounted};
+use restante::journal::{Append, Body, Journal, JournalRead as _, RocksJournal, Uncounted};
 use restante::types::{Chain, MessageId, UserKey};
 use rocksdb::{DB, Options, WriteBatch, WriteOptions};
 use std::cell::{Cell, RefCell};
@@ -74,7 +74,7 @@ impl Load {
             record: self.record.clone(),
             bodies: vec![(
                 MessageId(message.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_be_bytes()),
-                self.body.clone(),
+                Body::Whole(self.body.clone()),
             )],
             ended: Vec::new(),
             freed: 0,

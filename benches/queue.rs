@@ -65,7 +65,7 @@ fn defer(n: u64) -> Command {
         anonymous: false,
         return_address: Some("sip:+12025550100@ims.example.net".to_owned()),
     };
-    Command::Defer(Box::new(Defer { envelope, origin: OriginKey(seed(n)), received_at: NOW }))
+    Command::Defer(Box::new(Defer { envelope, origin: OriginKey(seed(n)), received_at: NOW, kept: None }))
 }
 
 fn register() -> Command {

@@ -5,23 +5,26 @@
 
 use crate::formats::imdn::Imdn;
 use crate::formats::msginfo::NotificationFormat;
-use crate::formats::sdp::{self, Offer, Own};
+use crate::formats::sdp::{self, Offer, Own, OwnMedia};
 use crate::formats::{Limits, Profile, Ruleset, UserProfile, parse_rfc3339, reginfo, resource_lists};
+use crate::msrp::{self, Event, MsrpUri, Receiver, ReceiverEvent, Sender, SenderEvent};
 use crate::sip::{self, Frame, Message, NameAddr, Stream, Uri, Via};
 use crate::types::Timestamp;
 use crate::{cpim, types};
 use bytes::Bytes;
 use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
 
 #[cfg(test)]
 type Target = fn(&[u8]);
 
 /// The targets, by the name of their corpus.
 #[cfg(test)]
-const TARGETS: [(&str, Target); 10] = [
+const TARGETS: [(&str, Target); 11] = [
     ("cpim", cpim_headers),
     ("imdn", imdn),
     ("msginfo", msginfo),
+    ("msrp", msrp_frames),
     ("multipart", multipart),
     ("name-addr", name_addr),
     ("policy", policy),
@@ -81,6 +84,105 @@ fn frames(pieces: &[&[u8]], limits: sip::Limits) -> Vec<Frame> {
         }
     }
     frames
+}
+
+/// MSRP: frames that come whole and in two pieces, a receiver and a sender that get them, and the octets as a message that
+/// goes.
+pub fn msrp_frames(octets: &[u8]) {
+    let whole = msrp_events(&[octets]);
+    let (first, second) = octets.split_at(octets.len() / 2);
+    assert_eq!(whole, msrp_events(&[first, second]), "events do not depend on how the octets were split");
+    msrp_receive(&whole);
+    msrp_send(octets, &whole);
+}
+
+fn msrp_events(pieces: &[&[u8]]) -> Vec<Event> {
+    let mut reader = msrp::Reader::new();
+    let mut events: Vec<Event> = Vec::new();
+    for piece in pieces {
+        reader.push(Bytes::copy_from_slice(piece));
+        while let Ok(Some(event)) = reader.next() {
+            match (event, events.last_mut()) {
+                (Event::Data(more), Some(Event::Data(data))) => *data = [&data[..], &more[..]].concat().into(),
+                (event, _) => events.push(event),
+            }
+        }
+        assert!(reader.buffered() <= msrp::HEAD_BYTES_MAX, "no data are held");
+    }
+    events
+}
+
+/// A receiver keeps to its bounds, whatever comes.
+fn msrp_receive(events: &[Event]) {
+    const LONGEST: u64 = 1000;
+    let Some((own, peer)) = msrp_ends() else { return };
+    let accept = ["message/cpim".to_owned()].into();
+    let settings = msrp::ReceiverSettings { message_bytes_max: LONGEST, ranges_max: 4, accept };
+    let mut receiver = Receiver::new(settings, own, peer.into(), msrp::TransactionIds::new([1; 16]));
+    let mut ends = 0;
+    for event in events {
+        match event.clone() {
+            Event::Head(head) => receiver.handle_head(*head),
+            Event::Data(octets) => receiver.handle_data(octets),
+            Event::End(flag) => receiver.handle_end(flag),
+        }
+        while let Some(event) = receiver.poll_event() {
+            match event {
+                ReceiverEvent::Write { position, octets } => assert!(position + octets.len() as u64 <= LONGEST),
+                ReceiverEvent::Transmit(frame) => assert!(!msrp_events(&[&frame]).is_empty(), "our answers are frames"),
+                ReceiverEvent::Complete(finished) => {
+                    assert!((1..=LONGEST).contains(&finished.size));
+                    receiver.completed(Ok(()));
+                    ends += 1;
+                }
+                ReceiverEvent::Failed(_) => ends += 1,
+                ReceiverEvent::Bound => {}
+            }
+        }
+    }
+    assert!(ends <= 1, "a message ends once");
+}
+
+/// Whatever is sent, and whatever comes back meanwhile, the frames hold the octets.
+fn msrp_send(octets: &[u8], events: &[Event]) {
+    let Some((own, peer)) = msrp_ends() else { return };
+    let message = Bytes::copy_from_slice(octets);
+    let outgoing = msrp::Outgoing {
+        message_id: "m1".into(),
+        content_type: "message/cpim".into(),
+        content_disposition: None,
+        size: message.len() as u64,
+        success_report: true,
+    };
+    let settings =
+        msrp::SenderSettings { chunk_bytes_max: 3000, window: usize::MAX, response: Duration::from_secs(30) };
+    let mut sender = Sender::new(settings, own, peer.into(), outgoing, msrp::TransactionIds::new([2; 16]));
+    for event in events {
+        if let Event::Head(head) = event {
+            sender.handle_head(head, Timestamp(0));
+            while sender.poll_transmit(Timestamp(0)).is_some() {}
+        }
+    }
+    sender.bound();
+    let mut frames = Vec::new();
+    loop {
+        while let Some(frame) = sender.poll_transmit(Timestamp(0)) {
+            frames.extend_from_slice(&frame);
+        }
+        let Some(want) = sender.wants() else { break };
+        let start = usize::try_from(want.position).unwrap_or(usize::MAX);
+        sender.give(message.slice(start..start + want.max.min(700)));
+    }
+    let data = |event| if let Event::Data(data) = event { data } else { Bytes::new() };
+    let sent: Vec<Bytes> = msrp_events(&[&frames]).into_iter().map(data).collect();
+    let refused = std::iter::from_fn(|| sender.poll_event()).any(|event| matches!(event, SenderEvent::Failed(_)));
+    assert!(refused || sent.concat() == octets, "all of it goes");
+}
+
+/// The PF's and the client's ends of WX-12.
+fn msrp_ends() -> Option<(MsrpUri, MsrpUri)> {
+    let own = MsrpUri::new(false, "192.0.2.10", 2855, "q7Zk2mPf").ok()?;
+    Some((own, MsrpUri::new(false, "198.51.100.7", 9, "b0bA77x2").ok()?))
 }
 
 /// Addresses: name-addr, URI, Via, and the canonical CPM Address.
@@ -161,7 +263,7 @@ pub fn policy(octets: &[u8]) {
     }
 }
 
-/// Session descriptions, and the answer that refuses them.
+/// Session descriptions, the answer that refuses them, and the one that takes their MSRP medium.
 pub fn session_description(octets: &[u8]) {
     let own = Own { session_id: u64::MAX, version: u64::MAX, address: IpAddr::V4(Ipv4Addr::LOCALHOST) };
     if let Ok(offer) = Offer::read(octets) {
@@ -170,6 +272,19 @@ pub fn session_description(octets: &[u8]) {
         if answer.len() <= sdp::OCTETS_MAX {
             assert_eq!(Offer::read(&answer).map(|answer| answer.media()), Ok(offer.media()));
         }
+        take(&offer);
+    }
+}
+
+fn take(offer: &Offer) {
+    let address = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let uri = "msrp://127.0.0.1:2855/x;tcp".to_owned();
+    let own = OwnMedia { uri, address, port: 2855, secure: false, fingerprint: None };
+    let answer = offer.answer(u64::MAX, &own);
+    if answer.len() <= sdp::OCTETS_MAX {
+        let taken = Offer::read(&answer).ok().and_then(|answer| answer.message_media());
+        let path = taken.map(|media| media.path);
+        assert_eq!(path, offer.message_media().map(|_| vec![own.uri]), "what was offered is taken");
     }
 }
 

@@ -10,6 +10,7 @@ pub mod types;
 // Floor 1
 pub mod cpim;
 pub mod formats;
+pub mod msrp;
 pub mod sip;
 // Floor 2
 #[cfg(test)]

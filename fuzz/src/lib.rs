@@ -6,6 +6,8 @@ pub mod cpim;
 pub mod formats;
 #[path = "../../src/fuzzing.rs"]
 pub mod fuzzing;
+#[path = "../../src/msrp/mod.rs"]
+pub mod msrp;
 #[path = "../../src/sip/mod.rs"]
 pub mod sip;
 #[path = "../../src/types/mod.rs"]

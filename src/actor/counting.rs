@@ -4,7 +4,9 @@ use crate::metrics::{Deferral, Delivery, Errand, Errands, Expiry, Limit, Managed
 use crate::queue::command::Command;
 use crate::queue::decide::Decision;
 use crate::queue::effect::{Effect, Reply};
-use crate::queue::event::{Action, DeliveryFailure, ErrandKind, Event, Gone, RefusedBy, Source as HeardFrom};
+use crate::queue::event::{
+    Action, DeliveryFailure, ErrandKind, Event, Gone, RefusedBy, Source as HeardFrom, TransferFault,
+};
 
 /// Counts one durable event.
 pub(super) fn count(metrics: &Metrics, event: &Event) {
@@ -21,6 +23,7 @@ pub(super) fn count(metrics: &Metrics, event: &Event) {
         Event::DeferralRefused(event) => refused(metrics, event.by),
         Event::MessageDelivered(_) => metrics.delivery(Delivery::Delivered),
         Event::DeliveryFailed(event) => metrics.delivery(failure(event.failure)),
+        Event::TransferFailed(event) => metrics.delivery(fault(event.fault)),
         Event::MessageDiscarded(_) => metrics.expiry(Expiry::Discarded),
         Event::StoreAwaited(_) => metrics.expiry(Expiry::Stored),
         Event::PreferencesMissed(_) => metrics.preferences_missed(),
@@ -44,6 +47,7 @@ pub(super) fn count(metrics: &Metrics, event: &Event) {
             metrics.errand(errand(event.kind), outcome);
         }
         Event::HandlingChosen(_)
+        | Event::BodyKept(_)
         | Event::DeliveryStarted(_)
         | Event::DeliveryWithheld(_)
         | Event::PreferencesChanged(_)
@@ -110,6 +114,14 @@ fn refused(metrics: &Metrics, by: RefusedBy) {
             metrics.deferral(Deferral::RefusedQuota);
             metrics.limit_hit(Limit::QueueBytes);
         }
+    }
+}
+
+const fn fault(fault: TransferFault) -> Delivery {
+    match fault {
+        TransferFault::Answer | TransferFault::TooLarge | TransferFault::Status(_) => Delivery::Refused,
+        TransferFault::NotBound | TransferFault::Unanswered => Delivery::Timeout,
+        TransferFault::Closed | TransferFault::Damaged | TransferFault::Unconfigured => Delivery::Transport,
     }
 }
 

@@ -1,18 +1,20 @@
 //! Performing effects: replies go to the endpoint, deliveries go out and their endings come back as commands.
 
 use super::errands::{self, Desk};
+use super::large::{self, Gift};
 use super::pace::Turn;
 use super::shared::{Answer, Shared};
 use super::user::UserActor;
 use crate::journal::Journal;
 use crate::metrics::{Direction, Method};
 use crate::net::{NetError, OutRequest, Outcome as NetOutcome};
-use crate::pf::{self, Push, RealmSettings};
+use crate::pf::{self, LargePush, Push, RealmSettings};
 use crate::queue::Queue;
 use crate::queue::command::{Command, DeliveryEnded, Outcome};
-use crate::queue::effect::{Effect, Send};
+use crate::queue::effect::{Effect, Reply, Send};
 use crate::queue::event::{Client, Envelope};
-use crate::types::{MessageId, Timestamp};
+use crate::queue::question::Mode;
+use crate::types::{Digest, MessageId, Timestamp};
 use bytes::Bytes;
 use std::future::Future;
 use std::sync::Arc;
@@ -25,11 +27,13 @@ pub(super) fn perform(desk: &Desk, effects: &[Effect], mut answer: Option<Answer
     let mut endings = Vec::new();
     for effect in effects {
         match effect {
-            Effect::Reply(reply) => {
-                if let Some(answer) = answer.take() {
-                    desk.shared.reply(answer, reply, desk.now);
+            Effect::Reply(reply) => match (answer.take(), reply) {
+                (Some(Answer::Large { key, invitation }), Reply::Invited) => {
+                    large::take(desk.registry, key, invitation);
                 }
-            }
+                (Some(answer), reply) => desk.shared.reply(answer, reply, desk.now),
+                (None, _) => {}
+            },
             Effect::Send(send) => endings.extend(deliver(desk.shared, desk.realm, desk.queue, send)),
             Effect::Perform(perform) => endings.extend(errands::perform(desk, perform)),
         }
@@ -44,6 +48,7 @@ pub(super) fn perform(desk: &Desk, effects: &[Effect], mut answer: Option<Answer
 struct Draft {
     realm: Arc<RealmSettings>,
     envelope: Envelope,
+    digest: Option<Digest>,
     expires_at: Timestamp,
     client: Client,
     /// SNDP-7.
@@ -57,6 +62,7 @@ fn deliver(shared: &Arc<Shared>, realm: &Arc<RealmSettings>, queue: &Queue, send
     let draft = Draft {
         realm: Arc::clone(realm),
         envelope: entry.envelope.clone(),
+        digest: entry.digest,
         expires_at: entry.expires_at,
         client: queue.client(&send.client)?.client.clone(),
         message_uid: entry.message_uid(),
@@ -66,15 +72,9 @@ fn deliver(shared: &Arc<Shared>, realm: &Arc<RealmSettings>, queue: &Queue, send
 }
 
 async fn ending(shared: Arc<Shared>, draft: Draft) -> Command {
-    let turn = shared.pace.turn(&shared.metrics).await;
-    let outcome = match body(&shared, draft.send.message).await {
-        Some(_) if draft.is_late(shared.now()) => Outcome::Unsent,
-        Some(body) => match draft.build(&shared, &body) {
-            Some(out) => exchange(&shared, out, Some(turn)).await,
-            // No way to this client: as if the request could not be sent.
-            None => Outcome::Transport,
-        },
-        None => Outcome::Transport,
+    let outcome = match draft.envelope.mode {
+        Mode::Pager => draft.send(&shared).await,
+        Mode::Large => draft.give(&shared).await,
     };
     let Send { message, client, transaction } = draft.send;
     Command::DeliveryEnded(DeliveryEnded { message, client, call_id: transaction.call_id, outcome })
@@ -84,6 +84,38 @@ impl Draft {
     /// Nothing is delivered after its expiry, nor to a client whose registration has run out.
     fn is_late(&self, now: Timestamp) -> bool {
         self.expires_at.min(self.client.expires_at) <= now
+    }
+
+    /// 8.3.2.3.3.
+    async fn send(&self, shared: &Arc<Shared>) -> Outcome {
+        let turn = shared.pace.turn(&shared.metrics).await;
+        match body(shared, self.send.message).await {
+            Some(_) if self.is_late(shared.now()) => Outcome::Unsent,
+            Some(body) => match self.build(shared, &body) {
+                Some(out) => exchange(shared, out, Some(turn)).await,
+                // No way to this client: as if the request could not be sent.
+                None => Outcome::Transport,
+            },
+            None => Outcome::Transport,
+        }
+    }
+
+    /// 8.3.2.3.4.
+    async fn give(&self, shared: &Arc<Shared>) -> Outcome {
+        let room = shared.large.room(&shared.metrics).await;
+        let turn = shared.pace.turn(&shared.metrics).await;
+        if self.is_late(shared.now()) {
+            return Outcome::Unsent;
+        }
+        let (envelope, client, transaction) = (&self.envelope, &self.client, &self.send.transaction);
+        let (expires_at, message_uid) = (self.expires_at, self.message_uid);
+        let push = LargePush { envelope, expires_at, client, transaction, message_uid };
+        let gift = Gift { message: self.send.message, envelope, digest: self.digest, branch: &transaction.branch };
+        let now = shared.now();
+        large::give(shared, room, &gift, Some(turn), |own| {
+            pf::large_invite(&shared.settings, &self.realm, &push, own, now)
+        })
+        .await
     }
 
     fn build(&self, shared: &Shared, body: &Bytes) -> Option<OutRequest> {
@@ -148,7 +180,7 @@ pub(super) async fn exchange(shared: &Shared, out: OutRequest, turn: Option<Turn
 }
 
 /// RFC 3261 section 20.33: seconds, perhaps followed by a comment or parameters.
-fn retry_after(value: &str) -> Option<u32> {
+pub(super) fn retry_after(value: &str) -> Option<u32> {
     let digits = value.trim_start().split(|c: char| !c.is_ascii_digit()).next()?;
     digits.parse().ok()
 }

@@ -1,16 +1,17 @@
 //! Performing errands: each becomes one exchange with somebody outside, whose end comes back as a command.
 
 use super::effects::{Ending, body, exchange};
+use super::large::{self, Gift, Stored};
 use super::registry::Registry;
 use super::shared::{Answer, Job, Shared};
 use crate::gateway::notifier::{Notice, NoticeMessage, NotifyError};
-use crate::gateway::store::{self, Append, StoreError};
+use crate::gateway::store::{self, Append, Content, Rest, StoreError};
 use crate::net::{OutRequest, Target};
 use crate::pf::{self, RealmSettings, ReportWay, Reporting, SystemMessage, Verb};
 use crate::queue::command::{Command, ErrandEnded, Failed, Outcome, Success};
 use crate::queue::effect::{Perform, Reply};
-use crate::queue::event::{Channel, Envelope, ErrandFailure, KeptName, Location, Transaction};
-use crate::queue::question::NotificationCause;
+use crate::queue::event::{Channel, Envelope, ErrandFailure, KeptName, Location, Transaction, TransferFault};
+use crate::queue::question::{Mode, NotificationCause};
 use crate::queue::{Errand, News, Queue, Stray, Task};
 use crate::sip::Request;
 use crate::types::{MessageId, Timestamp};
@@ -136,10 +137,17 @@ impl Desk<'_> {
         let (user, received_at) = (self.queue.user().clone(), entry.received_at);
         let may_exist = entry.stray == Stray::Perhaps;
         Box::pin(async move {
-            let Some(body) = body(&shared, message).await else { return Err(failed(ErrandFailure::Refused)) };
-            let pf::Object { folder, imdn_message_id, bytes: object } =
-                pf::object(&envelope, &body, &message, received_at);
-            let append = Append { user, folder, object, imdn_message_id, may_exist };
+            let made = match envelope.mode {
+                Mode::Pager => {
+                    let Some(body) = body(&shared, message).await else { return Err(failed(ErrandFailure::Refused)) };
+                    pf::object(&envelope, &body, &message, received_at)
+                }
+                Mode::Large => pf::large_object(&envelope, &message, received_at),
+            };
+            let pf::Object { folder, imdn_message_id, head, body_follows } = made;
+            let pieces = || Arc::new(Stored::of(&shared, message));
+            let rest = body_follows.then(|| Rest { length: envelope.size, pieces: pieces() });
+            let append = Append { user, folder, object: Content { head, rest }, imdn_message_id, may_exist };
             let stored = shared.outside.store.append(append).await;
             stored.map(|place| Success::Stored(location(place))).map_err(|error| store_failed(&message, &error))
         })
@@ -161,7 +169,18 @@ impl Desk<'_> {
     fn interwork(&self, message: MessageId, transaction: &Transaction) -> Doing {
         let Some(entry) = self.queue.message(&message) else { return failed_at_once(ErrandFailure::Moot) };
         let (shared, realm, envelope) = (Arc::clone(self.shared), Arc::clone(self.realm), entry.envelope.clone());
-        let transaction = transaction.clone();
+        let (transaction, digest) = (transaction.clone(), entry.digest);
+        if envelope.mode == Mode::Large {
+            return Box::pin(async move {
+                let room = shared.large.room(&shared.metrics).await;
+                let (now, branch) = (shared.now(), &transaction.branch);
+                let gift = Gift { message, envelope: &envelope, digest, branch };
+                let given = large::give(&shared, room, &gift, None, |own| {
+                    pf::interwork_large(&shared.settings, &realm, &envelope, &transaction, own, now)
+                });
+                told(given.await)
+            });
+        }
         Box::pin(async move {
             let Some(body) = body(&shared, message).await else { return Err(failed(ErrandFailure::Refused)) };
             let Some((request, target)) = pf::interwork(&shared.settings, &realm, &envelope, &transaction, &body)
@@ -196,7 +215,10 @@ fn told(outcome: Outcome) -> Result<Success, Failed> {
             Err(Failed { failure: ErrandFailure::Status(status), retry_after_secs })
         }
         Outcome::Timeout => Err(failed(ErrandFailure::Timeout)),
-        Outcome::Transport => Err(failed(ErrandFailure::Transport)),
+        Outcome::Broken(TransferFault::Status(status)) => {
+            Err(Failed { failure: ErrandFailure::Status(status), retry_after_secs: None })
+        }
+        Outcome::Transport | Outcome::Broken(_) => Err(failed(ErrandFailure::Transport)),
         Outcome::Congestion | Outcome::Unsent => Err(failed(ErrandFailure::Congestion)),
     }
 }

@@ -3,8 +3,8 @@
 use super::registry::Registry;
 use super::shared::{Answer, Job, Shared};
 use crate::net::{DialogEvent, DialogKey, Handler, Incoming, ServerKey};
-use crate::pf::{self, Gate, Management, Receipt, Received, Verb};
-use crate::queue::command::Command;
+use crate::pf::{self, Gate, Invitation, Management, Receipt, Received, Verb};
+use crate::queue::command::{Command, Defer};
 use crate::types::Address;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -51,6 +51,7 @@ impl Handler for Front {
             Received::Command(verb) => open.submit(shared, incoming.key, *verb),
             Received::Notify => shared.subscriptions.notify(shared, incoming),
             Received::Manage(management) => open.manage(shared, incoming.key, management),
+            Received::Large(invitation) => open.offer(shared, incoming.key, invitation),
         }
     }
 
@@ -79,6 +80,15 @@ impl Open {
         let (user, command) = (management.user.clone(), Command::Inquire(management.manage.clone()));
         let answer = Some(Answer::Invitation { key, management });
         self.hand_over(shared, &user, Job { command, body: None, answer });
+    }
+
+    /// First it is asked whether the message would be taken; then it comes.
+    fn offer(&self, shared: &Shared, key: ServerKey, invitation: Box<Invitation>) {
+        let user = invitation.user.clone();
+        let (origin, received_at) = (invitation.origin, invitation.received_at);
+        let offer = Defer { envelope: invitation.offered(), origin, received_at, kept: None };
+        let answer = Some(Answer::Large { key, invitation });
+        self.hand_over(shared, &user, Job { command: Command::Offer(Box::new(offer)), body: None, answer });
     }
 
     /// Whether it was taken.

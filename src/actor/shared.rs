@@ -1,6 +1,7 @@
 //! What all actors share, and what they are given to do.
 
 use super::dialogs::Dialogs;
+use super::large::Large;
 use super::pace::Pace;
 use super::subscriptions::{Missed, Subscriptions};
 use crate::config;
@@ -10,10 +11,11 @@ use crate::gateway::store::MessageStore;
 use crate::journal::Journal;
 use crate::metrics::Metrics;
 use crate::net::{DialogKey, Endpoint, ServerKey};
-use crate::pf::{self, Management, RealmSettings, ReplyContext, Settings};
+use crate::pf::{self, Invitation, Management, RealmSettings, ReplyContext, Settings};
 use crate::policy::Judges;
 use crate::queue::command::Command;
 use crate::queue::effect::Reply;
+use crate::sip::reason_phrase;
 use crate::types::{IdSource, SeedSecret, Timestamp};
 use bytes::Bytes;
 use std::fmt;
@@ -28,6 +30,7 @@ pub struct Shared {
     pub journal: Arc<dyn Journal>,
     pub outside: Outside,
     pub dialogs: Dialogs,
+    pub large: Large,
     pub judges: Arc<dyn Judges>,
     pub metrics: Arc<Metrics>,
     pub endpoint: Endpoint,
@@ -67,7 +70,9 @@ pub enum Answer {
     Wire { key: ServerKey, context: ReplyContext },
     /// To a management INVITE, which becomes a dialog if there is anything to manage.
     Invitation { key: ServerKey, management: Box<Management> },
-    /// To another user of ours.
+    /// To the INVITE of a large message, which may come if the queue would take it.
+    Large { key: ServerKey, invitation: Box<Invitation> },
+    /// To another user of ours, or to our own who waits for a large message to be kept.
     Inside(oneshot::Sender<Reply>),
     /// Nowhere, but this dialog has come to its end when the command is done (I-13).
     HangUp(DialogKey),
@@ -121,8 +126,16 @@ impl Shared {
                 self.endpoint.respond(key, &self.settings.unavailable(&context));
                 missed.tell();
             }
-            // Whoever waits sees that nothing will come.
-            Some(Answer::Inside(_)) | None => {}
+            Some(Answer::Large { key, invitation }) => {
+                self.endpoint.respond(key, &self.settings.unavailable(&invitation.context));
+            }
+            Some(Answer::Inside(waiting)) => {
+                let retry_after_secs = Some(self.settings.retry_after_secs);
+                let reason = reason_phrase(503).to_owned();
+                // They may have lost interest.
+                drop(waiting.send(Reply::Refused { status: 503, reason, retry_after_secs }));
+            }
+            None => {}
             Some(Answer::HangUp(dialog)) => self.endpoint.hang_up(dialog),
         }
     }
@@ -134,6 +147,9 @@ impl Shared {
                 self.endpoint.respond(key, &pf::reply(&self.settings, &context, reply, now));
             }
             Answer::Invitation { key, management } => self.answer_invitation(key, *management, reply, now),
+            Answer::Large { key, invitation } => {
+                self.endpoint.respond(key, &pf::reply(&self.settings, &invitation.context, reply, now));
+            }
             // They may have lost interest.
             Answer::Inside(waiting) => drop(waiting.send(reply.clone())),
             Answer::HangUp(dialog) => self.endpoint.hang_up(dialog),

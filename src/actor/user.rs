@@ -6,7 +6,7 @@ use super::registry::Registry;
 use super::shared::{Job, Shared};
 use super::{counting, effects};
 use crate::formats::Profile;
-use crate::journal::{Append, Head, JournalError, Snapshot};
+use crate::journal::{Append, Body, Head, JournalError, Snapshot};
 use crate::metrics::Limit;
 use crate::pf::RealmSettings;
 use crate::queue::command::Command;
@@ -356,7 +356,7 @@ impl Awake {
         let events = done.decision.events.clone();
         let seq = self.head.seq + 1;
         let bodies = bodies(&events, job.body.as_ref());
-        let came = bodies.iter().map(|(_, body)| body.len() as u64).sum();
+        let came = bodies.iter().map(|(_, body)| body.length()).sum();
         let record = Record { user: self.queue.user().clone(), seq, at: now, events }.encode();
         Append {
             user,
@@ -376,10 +376,17 @@ fn freed(before: u64, came: u64, after: u64) -> u64 {
     before.saturating_add(came).saturating_sub(after)
 }
 
-fn bodies(events: &[Event], body: Option<&Bytes>) -> Vec<(MessageId, Bytes)> {
+/// The body of the message that this command brought: it came along, or in pieces before.
+fn bodies(events: &[Event], body: Option<&Bytes>) -> Vec<(MessageId, Body)> {
     let deferred = events.iter().find_map(|event| match event {
-        Event::MessageDeferred(event) => Some(event.id),
+        Event::MessageDeferred(event) => Some((event.id, event.envelope.size)),
         _ => None,
     });
-    deferred.zip(body.cloned()).into_iter().collect()
+    let is_kept = events.iter().any(|event| matches!(event, Event::BodyKept(_)));
+    let body = |(id, length)| match body {
+        _ if is_kept => Some((id, Body::Kept { length })),
+        Some(body) => Some((id, Body::Whole(body.clone()))),
+        None => None,
+    };
+    deferred.and_then(body).into_iter().collect()
 }

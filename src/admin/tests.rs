@@ -201,7 +201,7 @@ fn the_store_kept_here_can_be_looked_into() {
     let append = Append {
         user: Address::parse("sip:+12025550200@ims.example.net").unwrap(),
         folder: "12345".to_owned(),
-        object: bytes::Bytes::from_static(b"From: anonymous\r\nIMDN-Message-ID: 1\r\n\r\n<script>"),
+        object: bytes::Bytes::from_static(b"From: anonymous\r\nIMDN-Message-ID: 1\r\n\r\n<script>").into(),
         imdn_message_id: "1".to_owned(),
         may_exist: false,
     };

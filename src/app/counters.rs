@@ -4,8 +4,9 @@ use crate::config::NotifierKind;
 use crate::gateway::{notifier, preferences, store};
 use crate::metrics::{
     Direction, Drop as Dropped, Hook, JournalFailure, Limit, Lookup, Method, Metrics, Notified, Notifier,
-    Policy as Judged, Preference, Refusal, Side, Stored, Storing,
+    Policy as Judged, Preference, Refusal, Side, Stored, Storing, Stray, Transfer,
 };
+use crate::net::msrp;
 use crate::queue::question::{Failure, Hook as Decision};
 use crate::{journal, net, policy, sip};
 use std::sync::Arc;
@@ -46,6 +47,10 @@ impl journal::Counters for Counted {
 
     fn write_failed(&self) {
         self.0.journal_failure(JournalFailure::Write);
+    }
+
+    fn orphan(&self) {
+        self.0.body_orphans(1);
     }
 }
 
@@ -99,6 +104,67 @@ impl net::Counters for Counted {
 
     fn dialogs(&self, n: usize) {
         self.0.set_dialogs(n);
+    }
+}
+
+impl msrp::Counters for Counted {
+    fn ended(&self, direction: msrp::Direction, outcome: msrp::Ended) {
+        let outcome = match outcome {
+            msrp::Ended::Done => Transfer::Done,
+            msrp::Ended::Cancelled => Transfer::Cancelled,
+            msrp::Ended::NotBound => Transfer::NotBound,
+            msrp::Ended::Idle => Transfer::Idle,
+            msrp::Ended::Closed => Transfer::Closed,
+            msrp::Ended::Refused => Transfer::Refused,
+            msrp::Ended::Declined => Transfer::Declined,
+            msrp::Ended::Unanswered => Transfer::Unanswered,
+            msrp::Ended::Aborted => Transfer::Aborted,
+            msrp::Ended::Connect => Transfer::Connect,
+            msrp::Ended::Tls => Transfer::Tls,
+            msrp::Ended::Malformed => Transfer::Malformed,
+            msrp::Ended::Source => Transfer::Source,
+            msrp::Ended::Stopping => Transfer::Stopping,
+        };
+        self.0.transfer(way(direction), outcome);
+    }
+
+    fn octets(&self, direction: msrp::Direction, octets: u64) {
+        self.0.transfer_bytes(way(direction), octets);
+    }
+
+    fn sessions(&self, held: usize) {
+        self.0.set_msrp_sessions(held);
+    }
+
+    fn connections(&self, open: usize) {
+        self.0.set_msrp_connections(open);
+    }
+
+    fn stray(&self, cause: msrp::Stray) {
+        self.0.msrp_stray(match cause {
+            msrp::Stray::UnknownSession => Stray::UnknownSession,
+            msrp::Stray::BoundElsewhere => Stray::BoundElsewhere,
+            msrp::Stray::Fingerprint => Stray::Fingerprint,
+            msrp::Stray::Garbage => Stray::Garbage,
+            msrp::Stray::Unbound => Stray::Unbound,
+            msrp::Stray::Tls => Stray::Tls,
+        });
+    }
+
+    fn limit_hit(&self, limit: msrp::Limit) {
+        self.0.limit_hit(match limit {
+            msrp::Limit::Sessions => Limit::MsrpSessions,
+            msrp::Limit::Connections => Limit::MsrpConnections,
+            msrp::Limit::MessageBytes => Limit::MsrpMessageBytes,
+            msrp::Limit::Ranges => Limit::MsrpRanges,
+        });
+    }
+}
+
+const fn way(direction: msrp::Direction) -> Direction {
+    match direction {
+        msrp::Direction::In => Direction::Received,
+        msrp::Direction::Out => Direction::Sent,
     }
 }
 

@@ -2,14 +2,15 @@
 
 use super::counters::Counted;
 use super::outside;
-use crate::actor::{Dialogs, Front, Pace, Registry, Scheduler, Shared, Subscriber, Subscriptions, Threads};
+use crate::actor::{Dialogs, Front, Large, Pace, Registry, Scheduler, Shared, Subscriber, Subscriptions, Threads};
 use crate::admin::{self, AdminError, Condition, Readiness, Views};
-use crate::config::{Config, Listen};
+use crate::config::{Config, Listen, MsrpListen};
 use crate::gateway::notifier::{self, Notifiers};
 use crate::gateway::preferences;
 use crate::gateway::store::StartError;
 use crate::journal::{Journal, JournalError, RocksJournal};
 use crate::metrics::{Metrics, MetricsError};
+use crate::net::msrp::{Msrp, MsrpError};
 use crate::net::{Endpoint, NetError};
 use crate::pf::{Gate, Settings};
 use crate::policy::{self, PolicyError};
@@ -22,6 +23,10 @@ use tokio::task::JoinHandle;
 
 /// How long open transactions may go on when the server stops.
 const DRAIN: Duration = Duration::from_secs(5);
+/// How long MSRP connections may take to say the rest, once their calls have ended.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// Bodies of a crash that are removed at a time.
+const SWEEP: usize = 1000;
 /// How often the journal is asked whether it is well.
 const HEALTH_PERIOD: Duration = Duration::from_secs(1);
 
@@ -45,6 +50,8 @@ pub enum AppError {
     #[error(transparent)]
     Net(#[from] NetError),
     #[error(transparent)]
+    Msrp(#[from] MsrpError),
+    #[error(transparent)]
     Admin(#[from] AdminError),
     #[error("signals cannot be listened for: {0}")]
     Signals(std::io::Error),
@@ -54,6 +61,7 @@ pub enum AppError {
 pub struct Node {
     front: Arc<Front>,
     endpoint: Endpoint,
+    msrp: Option<Msrp>,
     journal: Arc<RocksJournal>,
     registry: Arc<Registry>,
     threads: Threads,
@@ -63,6 +71,8 @@ pub struct Node {
     notifiers: Arc<Notifiers>,
     /// The SIP sockets, as bound.
     pub listening: Vec<Listen>,
+    /// The MSRP sockets, as bound.
+    pub msrp_listening: Vec<MsrpListen>,
     /// The admin socket, as bound.
     pub admin_address: SocketAddr,
 }
@@ -84,6 +94,8 @@ impl Node {
         let (outside, notifiers) = outside::start(config, &journal, &counted, &views)?;
         let judges = Arc::new(policy::open(&config.policy, counted.clone())?);
         readiness.set(Condition::Policy, true);
+        sweep(&journal)?;
+        let (msrp, msrp_listening) = large(config, &counted)?;
         let front = Arc::new(Front::default());
         let (endpoint, bound) = Endpoint::start(&config.sip, journal.secret(), front.clone(), counted)?;
         let listening: Vec<Listen> = bound.iter().map(|bound| bound.listen).collect();
@@ -92,6 +104,7 @@ impl Node {
             journal: journal.clone(),
             outside,
             dialogs: Dialogs::default(),
+            large: Large::new(&config.msrp, msrp.clone()),
             judges,
             metrics,
             endpoint: endpoint.clone(),
@@ -116,6 +129,7 @@ impl Node {
         Ok(Self {
             front,
             endpoint,
+            msrp,
             journal,
             registry,
             threads,
@@ -124,6 +138,7 @@ impl Node {
             admin,
             notifiers,
             listening,
+            msrp_listening,
             admin_address,
         })
     }
@@ -142,6 +157,9 @@ impl Node {
             task.abort();
         }
         self.endpoint.drain(DRAIN).await;
+        if let Some(msrp) = &self.msrp {
+            msrp.drain(FAREWELL).await;
+        }
         self.threads.stop();
         self.notifiers.close().await;
         let journal = Arc::clone(&self.journal);
@@ -151,6 +169,31 @@ impl Node {
         }
         self.admin.stop().await;
     }
+}
+
+/// Removes what was being received when the server last stopped: before anything new is taken.
+fn sweep(journal: &RocksJournal) -> Result<(), JournalError> {
+    let mut swept = 0;
+    loop {
+        let more = journal.sweep(SWEEP)?;
+        swept += more;
+        if more < SWEEP {
+            break;
+        }
+    }
+    if swept > 0 {
+        tracing::info!(swept, "large messages that had not come whole when the server stopped were removed");
+    }
+    Ok(())
+}
+
+/// The sockets of large messages, if there are any.
+fn large(config: &Config, counted: &Arc<Counted>) -> Result<(Option<Msrp>, Vec<MsrpListen>), MsrpError> {
+    if config.msrp.listen.is_empty() {
+        return Ok((None, Vec::new()));
+    }
+    let (msrp, bound) = Msrp::start(&config.msrp, Arc::clone(counted) as _)?;
+    Ok((Some(msrp), bound))
 }
 
 /// The moment by the system's clock.

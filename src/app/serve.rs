@@ -33,6 +33,9 @@ fn announce(config: &Config, node: &Node, say: &impl Fn(&str)) {
     for listen in &node.listening {
         say(&format!("  SIP      {listen}"));
     }
+    for listen in &node.msrp_listening {
+        say(&format!("  MSRP     {listen}"));
+    }
     say(&format!("  admin    http://{}/metrics  /healthz  /readyz", node.admin_address));
     say(&format!("  data     {}", config.journal.directory.display()));
     say("try next:");

@@ -2,7 +2,7 @@
 
 use super::errands;
 use crate::policy::failure_name;
-use crate::queue::event::{DeliveryFailure, Event, Gone, RefusedBy, Retry};
+use crate::queue::event::{DeliveryFailure, Event, Gone, RefusedBy, Retry, TransferFault};
 use crate::queue::question::{Admission, Delivery, Disposal, Handling, Judge};
 use crate::types::{ClientId, Timestamp, UserKey};
 use serde::Serialize;
@@ -92,6 +92,10 @@ fn detail(event: &Event) -> String {
         Event::DeliveryFailed(event) => {
             format!("to {}, {}; {}", client(&event.client), failure(event.failure), retry(event.retry))
         }
+        Event::TransferFailed(event) => {
+            format!("to {}, {}; {}", client(&event.client), fault(event.fault), retry(event.retry))
+        }
+        Event::BodyKept(event) => format!("came in pieces, SHA-256 {}", event.digest),
         Event::MessageDiscarded(event) => disposal(event.ruling.verdict).to_owned(),
         Event::StoreAwaited(event) => disposal(event.ruling.verdict).to_owned(),
         other => errands::detail(other),
@@ -128,6 +132,19 @@ fn failure(failure: DeliveryFailure) -> String {
         DeliveryFailure::Transport => "could not be sent".to_owned(),
         DeliveryFailure::Congestion => "too many requests in flight".to_owned(),
         DeliveryFailure::Interrupted => "interrupted".to_owned(),
+    }
+}
+
+fn fault(fault: TransferFault) -> String {
+    match fault {
+        TransferFault::Answer => "its answer cannot be worked with".to_owned(),
+        TransferFault::TooLarge => "it takes no message of this size".to_owned(),
+        TransferFault::NotBound => "it did not connect".to_owned(),
+        TransferFault::Status(status) => format!("MSRP status {status}"),
+        TransferFault::Unanswered => "a chunk was not answered".to_owned(),
+        TransferFault::Closed => "the connection or the call ended before the message".to_owned(),
+        TransferFault::Damaged => "the stored body is damaged".to_owned(),
+        TransferFault::Unconfigured => "there is no MSRP socket".to_owned(),
     }
 }
 

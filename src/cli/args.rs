@@ -1,6 +1,6 @@
 //! The arguments, as typed values; others script against them, so keep them stable.
 
-use crate::config::{Listen, Overrides, peer};
+use crate::config::{Listen, MsrpListen, Overrides, peer};
 use crate::types::{Address, MessageId};
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use ipnet::IpNet;
@@ -27,6 +27,9 @@ pub enum Command {
         /// The story of three messages that their recipient deals with: deliver, store, delete
         #[arg(long)]
         manage: bool,
+        /// The story of a picture, which comes and goes by MSRP
+        #[arg(long, conflicts_with = "manage")]
+        large: bool,
     },
     /// Policy components
     #[command(subcommand)]
@@ -45,6 +48,9 @@ pub struct Setup {
     /// Socket to listen on, udp:HOST:PORT or tcp:HOST:PORT; may be repeated; replaces those of the file
     #[arg(long, value_name = "TRANSPORT:HOST:PORT")]
     pub listen: Vec<Listen>,
+    /// Socket for large messages, msrp:HOST:PORT or msrps:HOST:PORT; may be repeated; replaces those of the file
+    #[arg(long, value_name = "SCHEME:HOST:PORT")]
+    pub msrp_listen: Vec<MsrpListen>,
     /// SIP domain to serve; may be repeated; added to those of the file
     #[arg(long, value_name = "DOMAIN")]
     pub realm: Vec<String>,
@@ -130,6 +136,7 @@ impl Setup {
     pub fn overrides(&self) -> Overrides {
         Overrides {
             listen: self.listen.clone(),
+            msrp_listen: self.msrp_listen.clone(),
             realms: self.realm.clone(),
             next_hop: self.next_hop.clone(),
             trusted_peers: self.trusted_peer.clone(),
@@ -155,12 +162,13 @@ mod tests {
 
     #[test]
     fn the_acceptance_line_is_understood() {
-        let line = "serve --listen udp:127.0.0.1:5080 --listen tcp:[::1]:5080 --realm ims.test \
+        let line = "serve --listen udp:127.0.0.1:5080 --listen tcp:[::1]:5080 --msrp-listen msrps:[::1]:0 --realm ims.test \
                     --next-hop sip:127.0.0.1:5090 --trusted-peer 127.0.0.0/8 --trusted-peer ::1 --data /tmp/x \
                     --admin 127.0.0.1:0";
         let Command::Serve(setup) = parse(line).unwrap() else { panic!("not serve") };
         let overrides = setup.overrides();
         assert_eq!(overrides.listen.len(), 2);
+        assert!(overrides.msrp_listen[0].secure);
         assert_eq!(overrides.realms, ["ims.test"]);
         assert_eq!(overrides.next_hop.as_deref(), Some("sip:127.0.0.1:5090"));
         assert_eq!(overrides.trusted_peers[1].to_string(), "::1/128");

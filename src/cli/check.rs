@@ -30,6 +30,9 @@ fn summary(config: &Config) -> Vec<String> {
     let mut line = |name: &str, value: String| lines.push(format!("{name:<14} {value}"));
     line("listens on", join(&config.sip.listen));
     line("host", config.host());
+    let no_large = || "nothing: no large messages".to_owned();
+    let msrp = &config.msrp.listen;
+    line("large messages", if msrp.is_empty() { no_large() } else { join(msrp) });
     for (name, realm) in &config.realms {
         line("realm", format!("{name}: {}", of_realm(realm)));
     }
@@ -79,9 +82,13 @@ mod tests {
     #[test]
     fn the_summary_tells_what_the_server_would_do_and_no_secrets() {
         let text = summary(&Config::default()).join("\n");
-        for part in
-            ["udp:127.0.0.1:5060, tcp:127.0.0.1:5060", "restante.test: digest, 2 users", "./data", "127.0.0.1:8080"]
-        {
+        for part in [
+            "udp:127.0.0.1:5060, tcp:127.0.0.1:5060",
+            "msrp:127.0.0.1:2855",
+            "restante.test: digest, 2 users",
+            "./data",
+            "127.0.0.1:8080",
+        ] {
             assert!(text.contains(part), "{part} is missing from\n{text}");
         }
         assert!(!text.contains("alice"), "{text}");

@@ -36,7 +36,7 @@ fn run(args: Args) -> Result<(), CliError> {
     match args.command {
         Command::Serve(setup) => serve::run(&load(setup.config.as_deref(), &setup.overrides())?),
         Command::Check(setup) => check::run(&setup),
-        Command::Demo { manage } => demo::run(manage),
+        Command::Demo { manage, large } => demo::run(manage, large),
         Command::Policy(args::Policy::Check { file, json }) => policy::check(&file, json),
         Command::Audit(args::Audit::Timeline(timeline)) => audit::timeline(&timeline),
         Command::Audit(args::Audit::Verify { data }) => audit::verify(&data),

@@ -2,7 +2,7 @@
 
 use super::notifier;
 use super::places::{self, Place, Places};
-use super::{Config, Listen, Realm, validate};
+use super::{Config, Listen, MsrpListen, Realm, validate};
 use ipnet::IpNet;
 use serde::Deserialize as _;
 use std::collections::BTreeMap;
@@ -27,6 +27,8 @@ pub struct Source<'a> {
 pub struct Overrides {
     /// Replaces `sip.listen` if not empty.
     pub listen: Vec<Listen>,
+    /// Replaces `msrp.listen` if not empty.
+    pub msrp_listen: Vec<MsrpListen>,
     /// Added to the realms of the file; without a file they are the realms.
     pub realms: Vec<String>,
     /// `next-hop` of every realm.
@@ -146,6 +148,10 @@ impl Overrides {
         if !self.listen.is_empty() {
             config.sip.listen.clone_from(&self.listen);
             places.set_by_flag("sip.listen", "--listen");
+        }
+        if !self.msrp_listen.is_empty() {
+            config.msrp.listen.clone_from(&self.msrp_listen);
+            places.set_by_flag("msrp.listen", "--msrp-listen");
         }
         if !self.trusted_peers.is_empty() {
             config.sip.trusted_peers.clone_from(&self.trusted_peers);

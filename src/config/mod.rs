@@ -5,6 +5,7 @@
 mod demo;
 mod errands;
 mod load;
+mod msrp;
 mod notifier;
 mod places;
 mod preferences;
@@ -15,6 +16,7 @@ mod validate;
 pub use demo::{DEMO_REALM, DEMO_USERS};
 pub use errands::{Errands, Expired, Handling};
 pub use load::{ConfigError, Fault, Overrides, Problem, Source};
+pub use msrp::{Msrp, MsrpListen, MsrpListenError};
 pub use notifier::{Notifier, NotifierKind, Smpp, SmppBind, SmppEncoding, SmppLong, Webhook};
 pub use places::Place;
 pub use preferences::Preferences;

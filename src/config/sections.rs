@@ -1,6 +1,7 @@
 //! The sections of the configuration, each with its defaults: the one place for every limit and interval.
 
 use super::errands::{Errands, Expired, Handling};
+use super::msrp::Msrp;
 use super::notifier::{Notifier, NotifierKind, Smpp, Webhook};
 use super::preferences::Preferences;
 use super::store::Store;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
     pub sip: Sip,
+    pub msrp: Msrp,
     /// The domains served, by name in lower case. A file that names none has none: the demo realm is not for those who
     /// have a file.
     #[serde(default = "BTreeMap::new")]
@@ -251,6 +253,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             sip: Sip::default(),
+            msrp: Msrp::default(),
             realms: super::demo::realms(),
             queue: Queue::default(),
             errands: Errands::default(),

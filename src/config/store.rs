@@ -35,9 +35,9 @@ pub struct Store {
     pub requests_waiting_max: usize,
     /// Time for a connection to be made, its TLS and login included, seconds.
     pub connect_secs: u64,
-    /// Time for one command to be answered, seconds.
+    /// Time for one command to be answered, seconds; of a large object, for each 64 KiB to be read and taken.
     pub command_secs: u64,
-    /// Time for a whole request, however many commands it takes, seconds.
+    /// Time for a whole request, however many commands it takes, seconds; a large object has command-secs more for each 64 KiB.
     pub request_secs: u64,
     /// After so many failures in a row the server is left alone for a while.
     pub failures_max: u32,

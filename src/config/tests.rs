@@ -59,6 +59,7 @@ fn the_sample_file_has_every_key_with_a_comment_of_its_own() {
     }
     for section in [
         "sip",
+        "msrp",
         "realms.\"restante.test\"",
         "queue",
         "journal",
@@ -238,6 +239,7 @@ fn xcap_roots_are_http_urls_and_a_realm_may_have_its_own() {
 fn flags_override_the_file_and_are_blamed_for_what_they_say() {
     let overrides = Overrides {
         listen: vec!["tcp:127.0.0.1:5080".parse().unwrap()],
+        msrp_listen: vec!["msrp:127.0.0.1:0".parse().unwrap()],
         realms: vec!["Second.test".into()],
         next_hop: Some("sip:127.0.0.1:5090".into()),
         trusted_peers: vec!["127.0.0.0/8".parse().unwrap()],
@@ -248,6 +250,7 @@ fn flags_override_the_file_and_are_blamed_for_what_they_say() {
     let source = Source { name: "f", text };
     let config = Config::read(Some(source), &overrides).unwrap();
     assert_eq!(config.sip.listen, overrides.listen);
+    assert_eq!(config.msrp.listen, overrides.msrp_listen);
     assert_eq!(config.realms.keys().collect::<Vec<_>>(), ["first.test", "second.test"]);
     assert_eq!(config.realms["first.test"].expiry_max_secs, 60);
     assert!(config.realms.values().all(|realm| realm.next_hop == overrides.next_hop));
@@ -286,6 +289,32 @@ fn a_message_store_needs_a_login_and_tls_or_this_machine() {
     assert!(told("user-format = \"bob\"").contains("a text with {user} or {address} in it"));
     assert!(told("rest-min-secs = 100").contains("the first rest is longer than the longest"));
     assert!(problems(&with_realm("[store]\nimap = \"imaps://x\""))[0].contains("give store.master-password"));
+}
+
+#[test]
+fn msrp_sockets_need_a_certificate_a_name_and_a_port_of_their_own() {
+    let msrp = |text: &str| problems(&with_realm(&format!("[msrp]\n{text}")));
+    let certified = "tls-certificate = \"c.pem\"\ntls-key = \"k.pem\"";
+    assert!(read(&with_realm(&format!("[msrp]\nlisten = [\"msrps:127.0.0.1:0\"]\n{certified}"))).is_ok());
+    assert!(read(&with_realm("[msrp]\nlisten = []")).is_ok());
+    assert!(read(&with_realm("[msrp]\nlisten = [\"msrp:0.0.0.0:2855\"]\nhost = \"pf.ims.test\"")).is_ok());
+    for (text, told) in [
+        ("listen = [\"msrps:127.0.0.1:0\"]", "restante.toml:2:1: msrp.listen: an msrps socket has no certificate"),
+        ("tls-certificate = \"c.pem\"", "msrp.tls-certificate: a certificate is of no use without its key"),
+        ("tls-key = \"k.pem\"", "msrp.tls-key: a key is of no use without its certificate"),
+        ("listen = [\"msrp:0.0.0.0:2855\"]", "msrp.host: peers cannot be told to connect to 0.0.0.0 or [::]"),
+        ("listen = [\"msrp:127.0.0.1:5060\"]", "msrp.listen: SIP or the HTTP API listens on this socket already"),
+        ("listen = [\"msrp:127.0.0.1:8080\"]", "msrp.listen: SIP or the HTTP API listens on this socket already"),
+        ("listen = [\"msrp:[::1]:1\", \"msrp:[::1]:1\"]", "'msrp:[::1]:1' is there twice"),
+        ("listen = [\"tcp:127.0.0.1:2855\"]", "is no MSRP socket"),
+        ("host = \"pf ims\"", "msrp.host: 'pf ims' will not do"),
+        ("chunk-bytes-max = 2047", "msrp.chunk-bytes-max: 2047 is out of range: give 2048 to 1073741824 octets"),
+        ("sessions-max = 0", "msrp.sessions-max: 0 is out of range"),
+        ("idle-secs = 0", "msrp.idle-secs: 0 is out of range"),
+    ] {
+        let found = msrp(text);
+        assert!(found.len() == 1 && found[0].contains(told), "{text}: {found:?}");
+    }
 }
 
 #[test]

@@ -3,11 +3,11 @@
 use super::load::{Fault, Problem};
 use super::places::{Places, join};
 use super::{
-    Actors, Admin, Config, Errands, Journal, Listen, Policy, Preferences, Queue, Realm, Sip, Transport, demo, notifier,
-    store,
+    Actors, Admin, Config, Errands, Journal, Listen, Policy, Preferences, Queue, Realm, Sip, Transport, demo, msrp,
+    notifier, store,
 };
 use std::collections::HashSet;
-use std::net::Ipv6Addr;
+use std::net::{Ipv6Addr, SocketAddr};
 
 const DAY_SECS: u64 = 86_400;
 const MONTH_SECS: u64 = 30 * DAY_SECS;
@@ -19,6 +19,7 @@ const GIB: u64 = 1 << 30;
 pub(super) fn validate(config: &Config, places: &Places, problems: &mut Vec<Problem>) {
     let mut check = Check { places, problems };
     sip(&mut check, &config.sip);
+    msrp::validate(&mut check, &config.msrp);
     realms(&mut check, config);
     queue(&mut check, &config.queue);
     errands(&mut check, &config.errands);
@@ -62,7 +63,7 @@ impl Check<'_> {
         }
     }
 
-    fn no_twins<T: std::hash::Hash + Eq + ToString>(&mut self, key: &str, values: &[T]) {
+    pub(super) fn no_twins<T: std::hash::Hash + Eq + ToString>(&mut self, key: &str, values: &[T]) {
         let mut seen = HashSet::new();
         for (index, value) in values.iter().enumerate() {
             if !seen.insert(value) {
@@ -238,12 +239,22 @@ fn admin(check: &mut Check<'_>, admin: &Admin) {
 
 /// Values of different keys that must fit together.
 fn together(check: &mut Check<'_>, config: &Config) {
-    let Config { sip, queue, journal, policy, preferences, actors, admin, .. } = config;
+    let Config { sip, msrp, queue, journal, policy, preferences, actors, admin, .. } = config;
     let taken = |listen: &Listen| listen.transport == Transport::Tcp && listen.address == admin.listen;
     check.holds(
         "admin.listen",
         admin.listen.port() == 0 || !sip.listen.iter().any(taken),
         "SIP listens on this socket already",
+        "choose another port for one of them",
+    );
+    let taken = |address: SocketAddr| {
+        let by_sip = |listen: &Listen| listen.transport == Transport::Tcp && listen.address == address;
+        address.port() != 0 && (address == admin.listen || sip.listen.iter().any(by_sip))
+    };
+    check.holds(
+        "msrp.listen",
+        !msrp.listen.iter().any(|listen| taken(listen.address)),
+        "SIP or the HTTP API listens on this socket already",
         "choose another port for one of them",
     );
     check.holds(

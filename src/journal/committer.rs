@@ -3,7 +3,8 @@
 //! One committer with explicit batches beats many threads that each ask for a synced write: it is measured in
 //! `benches/journal.rs`. What "making durable" means is a [`Sink`]'s affair; this file knows no store.
 
-use super::{Append, Commit, Counters, JournalError, Limit, Totals};
+use super::{Append, Body, Commit, Counters, JournalError, Limit, Totals};
+use crate::types::MessageId;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -12,6 +13,9 @@ use tokio::sync::oneshot;
 
 /// A batch grows no further once it has so many octets, so that a write batch of long bodies has a bounded size.
 const BATCH_OCTETS: usize = 8 << 20;
+
+/// Bodies that are removed after one batch, so that the next does not wait long.
+const DISCARDS_MAX: usize = 32;
 
 /// What one append is reckoned to take beside its record and bodies: keys, heads, the queue's own entry.
 const APPEND_OVERHEAD: usize = 512;
@@ -26,6 +30,12 @@ pub(super) trait Sink: Send + 'static {
     /// If the write failed: then nothing of the batch is durable as far as anybody may rely on it.
     fn commit(&mut self, batch: &[Waiting], verdicts: &mut [Result<(), JournalError>])
     -> Result<Written, JournalError>;
+
+    /// Removes a body that no append has brought; tells whether there was one. One that was brought is left alone.
+    ///
+    /// # Errors
+    /// If the store takes no writes: what is left is removed after the next start.
+    fn discard(&mut self, discard: &Discard) -> Result<bool, JournalError>;
 
     /// Tries a synced write that changes nothing of worth.
     ///
@@ -44,6 +54,14 @@ pub(super) struct Written {
     pub took: Duration,
     /// What all queues hold now.
     pub totals: Totals,
+}
+
+/// A body whose writer has gone.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Discard {
+    pub message: MessageId,
+    /// All its pieces have numbers below this.
+    pub bound: u32,
 }
 
 /// An append in the queue.
@@ -82,6 +100,13 @@ struct State {
     queue: VecDeque<Waiting>,
     /// Of everything in `queue`.
     octets: usize,
+    /// Bodies to be removed, unless one of the appends before them brings them: each with the number of appends that had
+    /// been handed over by then. No more than there were writers.
+    discards: VecDeque<(u64, Discard)>,
+    /// Appends handed over so far …
+    queued: u64,
+    /// … and taken up by the committer.
+    taken: u64,
     closed: bool,
     /// The committer waits for `wake`; nobody needs to wake one that works.
     asleep: bool,
@@ -139,6 +164,7 @@ impl Committer {
         }
         let (resolve, commit) = oneshot::channel();
         state.octets += octets;
+        state.queued += 1;
         state.queue.push_back(Waiting { append, since: Instant::now(), resolve });
         let asleep = std::mem::take(&mut state.asleep);
         drop(state);
@@ -146,6 +172,11 @@ impl Committer {
             self.shared.wake.notify_one();
         }
         Ok(commit)
+    }
+
+    /// Where writers of bodies leave what nobody wants.
+    pub fn discards(&self) -> Discards {
+        Discards(Arc::clone(&self.shared))
     }
 
     pub fn healthy(&self) -> Result<(), JournalError> {
@@ -170,9 +201,32 @@ impl Committer {
     }
 }
 
+/// The way of unwanted bodies to the committer, which alone knows whether an append has brought one.
+#[derive(Clone)]
+pub(super) struct Discards(Arc<Shared>);
+
+impl Discards {
+    /// Has a body removed that none of the appends handed over so far brings. Waits for nothing. After closing nothing
+    /// happens: it is an orphan then, for the next start.
+    pub fn push(&self, discard: Discard) {
+        let mut state = self.0.lock();
+        if state.closed {
+            return;
+        }
+        let after = state.queued;
+        state.discards.push_back((after, discard));
+        let asleep = std::mem::take(&mut state.asleep);
+        drop(state);
+        if asleep {
+            self.0.wake.notify_one();
+        }
+    }
+}
+
 /// What the queue reckons for this append.
 fn octets(append: &Append) -> usize {
-    append.bodies.iter().map(|(_, body)| body.len()).sum::<usize>() + append.record.len() + APPEND_OVERHEAD
+    let whole = |body: &Body| if let Body::Whole(octets) = body { octets.len() } else { 0 };
+    append.bodies.iter().map(|(_, body)| whole(body)).sum::<usize>() + append.record.len() + APPEND_OVERHEAD
 }
 
 impl Shared {
@@ -180,11 +234,11 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for work and moves up to one batch of it; `false` when the journal is closed and nothing is left.
-    /// May come back with nothing, when it is time to look at an ailing disk again.
-    fn take(&self, batch: &mut Vec<Waiting>) -> bool {
+    /// Waits for work and moves up to one batch of it, with the discards that come after; `false` when the journal is
+    /// closed and nothing is left. May come back with nothing, when it is time to look at an ailing disk again.
+    fn take(&self, batch: &mut Vec<Waiting>, discards: &mut Vec<Discard>) -> bool {
         let mut state = self.lock();
-        while state.queue.is_empty() {
+        while state.queue.is_empty() && state.discards.is_empty() {
             if state.closed {
                 return false;
             }
@@ -206,6 +260,15 @@ impl Shared {
             total += octets;
             state.octets = state.octets.saturating_sub(octets);
             batch.push(waiting);
+        }
+        state.taken += batch.len() as u64;
+        while discards.len() < DISCARDS_MAX {
+            let Some((after, discard)) = state.discards.front().copied() else { break };
+            if after > state.taken {
+                break;
+            }
+            discards.push(discard);
+            state.discards.pop_front();
         }
         self.counters.waiting(state.queue.len());
         true
@@ -229,20 +292,35 @@ impl Drop for Farewell {
         let mut state = self.0.lock();
         state.closed = true;
         state.queue.clear();
+        state.discards.clear();
     }
 }
 
 impl<S: Sink> Worker<S> {
     fn run(mut self) {
         let _farewell = Farewell(Arc::clone(&self.shared));
-        let mut batch = Vec::new();
-        while self.shared.take(&mut batch) {
+        let (mut batch, mut discards) = (Vec::new(), Vec::new());
+        while self.shared.take(&mut batch, &mut discards) {
             if self.checked.is_none_or(|at| at.elapsed() >= self.shared.limits.check_every) {
                 self.check();
             }
             if !batch.is_empty() {
                 self.commit(&mut batch);
             }
+            for discard in discards.drain(..) {
+                self.discard(&discard);
+            }
+        }
+    }
+
+    fn discard(&mut self, discard: &Discard) {
+        match self.sink.discard(discard) {
+            Ok(true) => self.shared.counters.orphan(),
+            Ok(false) => {}
+            Err(error) => tracing::warn!(
+                %error,
+                "what came of a message that broke off could not be removed; it is removed after the next start"
+            ),
         }
     }
 

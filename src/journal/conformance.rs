@@ -1,7 +1,10 @@
 //! One suite for both twins: what every journal promises, whatever it is made of.
 
+mod pieces;
+
 use super::{
-    Append, Head, Journal, JournalError, JournalRead as _, MemoryJournal, RocksJournal, Snapshot, Stored, Uncounted,
+    Append, Body, Head, Journal, JournalError, JournalRead as _, MemoryJournal, RocksJournal, Snapshot, Stored, Totals,
+    Uncounted,
 };
 use crate::config;
 use crate::types::{Chain, MessageId, Timestamp, UserKey};
@@ -69,6 +72,11 @@ pub(super) fn fill(journal: &dyn Journal, user: UserKey, seqs: std::ops::RangeIn
 pub(super) fn body(length: usize) -> Bytes {
     let low = |at: usize| at.to_le_bytes()[0];
     (0..length).map(|at| low(at % 251) ^ low(at >> 16)).collect()
+}
+
+/// The same as an append brings it.
+pub(super) fn whole(length: usize) -> Body {
+    Body::Whole(body(length))
 }
 
 fn memory(test: fn(&dyn Journal)) {
@@ -147,7 +155,7 @@ fn an_append_that_does_not_follow_the_head_is_a_conflict_and_changes_nothing(jou
     for (seq, expected) in [(2, 1), (4, 3), (0, u64::MAX)] {
         let mut late = append(ALICE, 3);
         late.seq = seq;
-        late.bodies = vec![(MessageId([1; 16]), body(10))];
+        late.bodies = vec![(MessageId([1; 16]), whole(10))];
         assert_eq!(commit(journal, late), Err(JournalError::Conflict { user: ALICE, expected, found: 2 }));
     }
     assert_eq!(journal.load(&ALICE).unwrap().head.seq, 2);
@@ -176,7 +184,8 @@ fn appends_of_one_user_handed_over_together_keep_their_order(journal: &dyn Journ
 fn bodies_of_any_length_come_back_until_their_message_ends(journal: &dyn Journal) {
     let lengths = [0, 1, 65_535, 65_536, 65_537, 131_072, 300_000];
     let messages: Vec<_> = lengths.iter().zip(1..).map(|(length, id)| (MessageId([id; 16]), body(*length))).collect();
-    commit(journal, Append { bodies: messages.clone(), ..append(ALICE, 1) }).unwrap();
+    let bodies = messages.iter().map(|(message, body)| (*message, Body::Whole(body.clone()))).collect();
+    commit(journal, Append { bodies, ..append(ALICE, 1) }).unwrap();
     for (message, body) in &messages {
         assert_eq!(journal.body(message).unwrap().as_ref(), Some(body));
         assert_eq!(journal.body_in_memory(message).as_ref(), Some(body), "just written: it is in the memtable");
@@ -196,13 +205,13 @@ fn bodies_of_any_length_come_back_until_their_message_ends(journal: &dyn Journal
 fn a_body_that_ends_with_the_append_that_brought_it_is_gone(journal: &dyn Journal) {
     for (seq, length) in [(1, 10), (2, 200_000)] {
         let message = MessageId([u8::try_from(seq).unwrap(); 16]);
-        let both = Append { bodies: vec![(message, body(length))], ended: vec![message], ..append(ALICE, seq) };
+        let both = Append { bodies: vec![(message, whole(length))], ended: vec![message], ..append(ALICE, seq) };
         commit(journal, both).unwrap();
         assert_eq!(journal.body(&message).unwrap(), None);
     }
     // The same, in one batch but in two appends.
     let message = MessageId([9; 16]);
-    let brings = journal.append(Append { bodies: vec![(message, body(200_000))], ..append(ALICE, 3) }).unwrap();
+    let brings = journal.append(Append { bodies: vec![(message, whole(200_000))], ..append(ALICE, 3) }).unwrap();
     let ends = journal.append(Append { ended: vec![message], ..append(ALICE, 4) }).unwrap();
     assert_eq!((brings.blocking_recv().unwrap(), ends.blocking_recv().unwrap()), (Ok(()), Ok(())));
     assert_eq!(journal.body(&message).unwrap(), None);
@@ -210,7 +219,7 @@ fn a_body_that_ends_with_the_append_that_brought_it_is_gone(journal: &dyn Journa
 
 fn a_message_has_an_owner_even_after_its_end(journal: &dyn Journal) {
     let message = MessageId([7; 16]);
-    commit(journal, Append { bodies: vec![(message, body(3))], ..append(BOB, 1) }).unwrap();
+    commit(journal, Append { bodies: vec![(message, whole(3))], ..append(BOB, 1) }).unwrap();
     assert_eq!(journal.owner_of(&message).unwrap(), Some(BOB));
     commit(journal, Append { ended: vec![message], ..append(BOB, 2) }).unwrap();
     assert_eq!(journal.owner_of(&message).unwrap(), Some(BOB));
@@ -343,7 +352,7 @@ fn memory_refuses_beyond_its_limit_and_plays_a_sick_disk() {
     assert_eq!(waits.blocking_recv().unwrap(), Err(fault));
     journal.set_fault(None);
     journal.set_disk_full(Some(5));
-    let brings = Append { bodies: vec![(MessageId([1; 16]), body(1))], ..append(ALICE, 1) };
+    let brings = Append { bodies: vec![(MessageId([1; 16]), whole(1))], ..append(ALICE, 1) };
     assert_eq!(journal.append(brings).map(|_| ()), Err(JournalError::DiskFull { free: 5 }));
     assert!(journal.append(append(ALICE, 1)).is_ok());
 }

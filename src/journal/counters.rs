@@ -47,6 +47,9 @@ pub trait Counters: Send + Sync + 'static {
     /// An append failed because another writer was there first.
     fn conflict(&self) {}
 
+    /// A body that was begun came to nothing and was discarded: a transfer broke off, or the server stopped meanwhile.
+    fn orphan(&self) {}
+
     /// A write to the store failed.
     fn write_failed(&self) {}
 }

@@ -3,14 +3,14 @@
 //! Numbers are big-endian, so that the order of the bytes is the order of the numbers.
 
 use super::{Head, JournalError, Snapshot, Stored, Totals};
-use crate::types::{Chain, MessageId, SeedSecret, Timestamp, UserKey};
+use crate::types::{Chain, MessageId, PIECE, SeedSecret, Timestamp, UserKey};
 use bytes::Bytes;
 
 /// Version of everything described here. A program refuses a directory with a greater one.
 pub(super) const FORMAT: u32 = 1;
 
-/// Octets of a body in one piece.
-pub(super) const PIECE: usize = 64 << 10;
+/// Octets of the longest body that can be kept: 65,536 pieces.
+pub(super) const BODY_MAX: u64 = 4 << 30;
 
 /// The key of [`FORMAT`] in `meta`.
 pub(super) const META_FORMAT: &[u8] = b"format";
@@ -18,6 +18,8 @@ pub(super) const META_FORMAT: &[u8] = b"format";
 pub(super) const META_TOTALS: &[u8] = b"totals";
 /// The key of the directory's secret in `meta`.
 pub(super) const META_SECRET: &[u8] = b"secret";
+/// In `meta`, in front of the message: a body that is being written.
+pub(super) const META_WRITING: &[u8; 8] = b"writing/";
 /// Written (and rewritten) to see whether the store takes writes again after a failure.
 pub(super) const META_PROBE: &[u8] = b"probe";
 
@@ -27,6 +29,10 @@ const SEQ: usize = 8;
 const DUE: usize = 8;
 /// In front of a body's first piece: the length of the whole body.
 const BODY_LENGTH: usize = 8;
+/// There, while the body is being written: no length that there can be.
+const UNFINISHED: u64 = u64::MAX;
+/// Pieces of the longest body.
+const PIECES_MAX: u32 = 65_536;
 
 /// Splits `N` bytes off the front.
 fn take<const N: usize>(bytes: &[u8]) -> Option<([u8; N], &[u8])> {
@@ -148,6 +154,72 @@ pub(super) fn read_first_piece<'a>(message: &MessageId, value: &'a [u8]) -> Resu
     Ok((length, pieces, octets))
 }
 
+/// A body that is being written, as its marker in `meta` tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Writing {
+    /// All its pieces have numbers below this.
+    pub bound: u32,
+    /// Of the whole body, once all is written.
+    pub length: Option<u64>,
+}
+
+/// `meta`: `writing/`, message.
+pub(super) fn writing_key(message: &MessageId) -> [u8; META_WRITING.len() + USER] {
+    let mut key = [0; META_WRITING.len() + USER];
+    key[..META_WRITING.len()].copy_from_slice(META_WRITING);
+    key[META_WRITING.len()..].copy_from_slice(&message.0);
+    key
+}
+
+/// Which message a marker is of.
+pub(super) fn read_writing_key(key: &[u8]) -> Result<MessageId, JournalError> {
+    key.strip_prefix(META_WRITING)
+        .and_then(exactly)
+        .map(MessageId)
+        .ok_or_else(|| damaged("meta", &hex::encode(key), "its key has the wrong length"))
+}
+
+/// A marker's value: bound, length (all ones: not finished).
+pub(super) fn write_writing(writing: &Writing) -> [u8; 12] {
+    let mut value = [0; 12];
+    value[..4].copy_from_slice(&writing.bound.to_be_bytes());
+    value[4..].copy_from_slice(&writing.length.unwrap_or(UNFINISHED).to_be_bytes());
+    value
+}
+
+pub(super) fn read_writing(message: &MessageId, value: &[u8]) -> Result<Writing, JournalError> {
+    let read = |value: &[u8]| {
+        let (bound, length) = take::<4>(value)?;
+        let (bound, length) = (u32::from_be_bytes(bound), u64::from_be_bytes(exactly(length)?));
+        (bound <= PIECES_MAX).then_some(Writing { bound, length: (length != UNFINISHED).then_some(length) })
+    };
+    read(value)
+        .ok_or_else(|| damaged("meta", &format!("writing/{message}"), "it has the wrong length, or a wrong number"))
+}
+
+/// How far a marker reaches that is written for this piece: in few steps, so that it is not written anew for each.
+pub(super) fn writing_bound(piece: u32) -> u32 {
+    const STEP: u32 = 16;
+    piece.saturating_add(1).checked_next_power_of_two().unwrap_or(PIECES_MAX).clamp(STEP, PIECES_MAX)
+}
+
+/// Piece 0 while the body is being written.
+pub(super) fn write_unfinished_piece(into: &mut Vec<u8>, octets: &[u8]) {
+    write_first_piece(into, UNFINISHED, octets);
+}
+
+/// The octets of a stored piece of a body that is being written.
+pub(super) fn unfinished_piece<'a>(
+    message: &MessageId,
+    number: u32,
+    value: &'a [u8],
+) -> Result<&'a [u8], JournalError> {
+    if number > 0 {
+        return Ok(value);
+    }
+    value.get(BODY_LENGTH..).ok_or_else(|| damaged_body(message, "the first piece is too short"))
+}
+
 /// `due`: moment, user; the value is empty.
 pub(super) fn due_key(at: Timestamp, user: &UserKey) -> [u8; 8 + USER] {
     let mut key = [0; 8 + USER];
@@ -179,6 +251,18 @@ pub(super) fn read_format(value: &[u8]) -> Result<u32, JournalError> {
 pub(super) fn read_secret(value: &[u8]) -> Result<SeedSecret, JournalError> {
     exactly(value).map(SeedSecret).ok_or_else(|| damaged("meta", "secret", "it has the wrong length"))
 }
+
+/// Where so many octets at this position lie in a body.
+pub(super) fn range_of(position: u64, octets: usize) -> Result<(usize, usize), JournalError> {
+    let end = position.saturating_add(octets as u64);
+    let range = usize::try_from(position).ok().zip(usize::try_from(end).ok());
+    range.filter(|_| end <= BODY_MAX).ok_or(JournalError::TooLarge { octets: end, max: BODY_MAX })
+}
+
+/// An append brings a body that is not there, not finished, or of another length.
+pub(super) const UNWRITTEN: &str = "it was not written to its end";
+/// A body is finished with a length that its octets do not have.
+pub(super) const OTHER_LENGTH: &str = "its octets end elsewhere than its length says";
 
 pub(super) fn damaged(column: &str, at: &str, what: &'static str) -> JournalError {
     JournalError::Damaged { place: format!("{column}/{at}"), what }
@@ -216,7 +300,34 @@ mod tests {
         assert_eq!(hex(&piece_key(&message, 3)), format!("{}00000003", "bb".repeat(16)));
         write_first_piece(&mut value, 5, b"hello");
         assert_eq!(hex(&value), format!("0000000000000005{}", hex::encode("hello")));
+        write_unfinished_piece(&mut value, b"hello");
+        assert_eq!(hex(&value), format!("{}{}", "ff".repeat(8), hex::encode("hello")));
+        assert_eq!(hex(&writing_key(&message)), format!("{}{}", hex::encode("writing/"), "bb".repeat(16)));
+        let writing = Writing { bound: 16, length: None };
+        assert_eq!(hex(&write_writing(&writing)), format!("00000010{}", "ff".repeat(8)));
+        assert_eq!(hex(&write_writing(&Writing { length: Some(5), ..writing })), "000000100000000000000005");
         assert_eq!(hex(&due_key(Timestamp(1), &user)), format!("0000000000000001{}", "aa".repeat(16)));
+    }
+
+    #[test]
+    fn a_marker_reaches_beyond_its_piece_in_few_steps() {
+        let bounds = [0, 15, 16, 160, 65_535, u32::MAX].map(writing_bound);
+        assert_eq!(bounds, [16, 16, 32, 256, 65_536, 65_536]);
+        let message = MessageId([1; 16]);
+        assert_eq!(read_writing_key(&writing_key(&message)), Ok(message));
+        for writing in [Writing { bound: 7, length: None }, Writing { bound: 65_536, length: Some(9) }] {
+            assert_eq!(read_writing(&message, &write_writing(&writing)), Ok(writing));
+        }
+        assert!(read_writing(&message, &write_writing(&Writing { bound: 65_537, length: None })).is_err());
+    }
+
+    #[test]
+    fn octets_beyond_the_longest_body_are_refused() {
+        assert_eq!(range_of(0, 0), Ok((0, 0)));
+        assert!(range_of(BODY_MAX - 1, 1).is_ok());
+        for (position, octets) in [(BODY_MAX, 1), (u64::MAX, 1), (0, usize::MAX)] {
+            assert!(matches!(range_of(position, octets), Err(JournalError::TooLarge { .. })));
+        }
     }
 
     #[test]
@@ -238,6 +349,9 @@ mod tests {
                 let _ = read_event(&user, &event_key(&user, 1), &bytes);
                 let _ = read_snapshot(&bytes);
                 let _ = read_first_piece(&message, &bytes);
+                let _ = unfinished_piece(&message, 0, &bytes);
+                assert!(read_writing_key(&bytes).is_err());
+                assert!(length == 12 || read_writing(&message, &bytes).is_err());
                 assert_eq!(read_head(&user, &bytes).is_ok(), length == 48);
                 assert_eq!(read_due(&bytes).is_ok(), length == 24);
                 assert_eq!(read_user("index", &[], &bytes).is_ok(), length == 16);

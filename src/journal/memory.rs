@@ -1,10 +1,13 @@
 //! The journal's in-memory twin: the same promises without a disk, for tests, the simulation and crash scenarios.
 
-use super::{Append, Commit, Head, Journal, JournalError, JournalRead, Loaded, Snapshot, Stored};
-use crate::types::{Chain, MessageId, SeedSecret, Timestamp, UserKey};
+use super::{
+    Append, Body, BodyWriter, Commit, HEAD_MAX, Head, Journal, JournalError, JournalRead, Kept, Loaded, PIECE,
+    Snapshot, Stored, layout,
+};
+use crate::types::{Chain, Digest, MessageId, SeedSecret, Timestamp, UserKey};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
 type Resolve = oneshot::Sender<Result<(), JournalError>>;
@@ -14,7 +17,7 @@ type Resolve = oneshot::Sender<Result<(), JournalError>>;
 /// "Durable" means: what [`MemoryJournal::crash`] leaves.
 #[derive(Debug)]
 pub struct MemoryJournal {
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
     manual: bool,
     waiting_max: usize,
     secret: [u8; 16],
@@ -24,6 +27,12 @@ pub struct MemoryJournal {
 struct State {
     users: BTreeMap<UserKey, Log>,
     bodies: HashMap<MessageId, Bytes>,
+    /// Bodies that are being written.
+    writing: HashMap<MessageId, Writing>,
+    /// Of those that were when the power failed.
+    orphans: Vec<MessageId>,
+    /// How often the power has failed: a writer from before can do nothing any more.
+    crashes: u64,
     index: HashMap<MessageId, UserKey>,
     due: BTreeSet<(Timestamp, UserKey)>,
     pending: VecDeque<(Append, Resolve)>,
@@ -34,6 +43,15 @@ struct State {
     fault: Option<JournalError>,
     disk_free: Option<u64>,
     closed: bool,
+}
+
+/// A body that is being written.
+#[derive(Debug, Default)]
+struct Writing {
+    octets: Vec<u8>,
+    is_finished: bool,
+    /// Its writer has gone: it lives only as long as an append that brings it waits.
+    is_abandoned: bool,
 }
 
 #[derive(Debug, Default)]
@@ -77,7 +95,7 @@ impl MemoryJournal {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            state: Mutex::default(),
+            state: Arc::default(),
             manual: false,
             waiting_max: crate::config::Journal::default().appends_waiting_max,
             secret: [0x5a; 16],
@@ -104,6 +122,7 @@ impl MemoryJournal {
     /// Makes the oldest `count` waiting appends durable; returns how many there were.
     pub fn commit_next(&self, count: usize) -> usize {
         let mut state = self.lock();
+        let state = &mut *state;
         let count = count.min(state.pending.len());
         for _ in 0..count {
             if let Some((append, resolve)) = state.pending.pop_front() {
@@ -120,11 +139,20 @@ impl MemoryJournal {
         self.lock().pending.len()
     }
 
+    /// Bodies that are being written, and those that wait for [`Journal::sweep`].
+    pub fn unowned(&self) -> usize {
+        let state = self.lock();
+        state.writing.len() + state.orphans.len()
+    }
+
     /// The power fails and comes back: what was not committed is gone (its commits never resolve), and so are
-    /// snapshots put since the last commit. The journal can be used as if it had been opened again.
+    /// snapshots put since the last commit; bodies that were being written are orphans. The journal can be used as if it had been opened again.
     pub fn crash(&self) {
         let mut state = self.lock();
         state.pending.clear();
+        let writing = std::mem::take(&mut state.writing);
+        state.orphans.extend(writing.into_keys());
+        state.crashes += 1;
         for (user, before) in std::mem::take(&mut state.unsynced) {
             match before {
                 Some(snapshot) => state.snapshots.insert(user, snapshot),
@@ -146,12 +174,41 @@ impl MemoryJournal {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl State {
     fn commit(&mut self, append: Append) -> Result<(), JournalError> {
+        let bodies: Vec<_> = append.bodies.iter().map(|(message, _)| *message).collect();
+        let verdict = self.committed(append);
+        // Whether it was taken or not, what nobody writes any more goes.
+        for message in bodies {
+            if self.writing.get(&message).is_some_and(|writing| writing.is_abandoned) {
+                self.writing.remove(&message);
+            }
+        }
+        verdict
+    }
+
+    /// The octets of a body that an append brings.
+    fn brought(&self, message: &MessageId, body: &Body) -> Result<Bytes, JournalError> {
+        match body {
+            Body::Whole(octets) => Ok(octets.clone()),
+            Body::Kept { length } => self
+                .writing
+                .get(message)
+                .filter(|writing| writing.is_finished && writing.octets.len() as u64 == *length)
+                .map(|writing| Bytes::copy_from_slice(&writing.octets))
+                .ok_or_else(|| layout::damaged_body(message, layout::UNWRITTEN)),
+        }
+    }
+
+    fn committed(&mut self, append: Append) -> Result<(), JournalError> {
         if let Some(fault) = &self.fault {
             return Err(fault.clone());
         }
@@ -160,13 +217,19 @@ impl State {
         if found != expected {
             return Err(JournalError::Conflict { user: append.user, expected, found });
         }
+        let bodies = append
+            .bodies
+            .iter()
+            .map(|(message, body)| Ok((*message, self.brought(message, body)?)))
+            .collect::<Result<Vec<_>, JournalError>>()?;
         let log = self.users.entry(append.user).or_default();
         if let Some(before) = std::mem::replace(&mut log.due, append.due) {
             self.due.remove(&(before, append.user));
         }
         self.due.extend(append.due.map(|due| (due, append.user)));
         log.records.push((append.chain, append.record));
-        for (message, body) in append.bodies {
+        for (message, body) in bodies {
+            self.writing.remove(&message);
             self.bodies.insert(message, body);
             self.index.insert(message, append.user);
         }
@@ -198,6 +261,19 @@ impl JournalRead for MemoryJournal {
 
     fn body(&self, message: &MessageId) -> Result<Option<Bytes>, JournalError> {
         Ok(self.lock().bodies.get(message).cloned())
+    }
+
+    fn piece(&self, message: &MessageId, number: u32) -> Result<Option<Bytes>, JournalError> {
+        let state = self.lock();
+        let Some(body) = state.bodies.get(message) else { return Ok(None) };
+        let number = usize::try_from(number).unwrap_or(usize::MAX);
+        let is_empty = body.is_empty() && number == 0;
+        let piece = body.chunks(PIECE).nth(number).map(|piece| body.slice_ref(piece));
+        Ok(piece.or_else(|| is_empty.then(Bytes::new)))
+    }
+
+    fn body_length(&self, message: &MessageId) -> Result<Option<u64>, JournalError> {
+        Ok(self.lock().bodies.get(message).map(|body| body.len() as u64))
     }
 
     fn due(&self, from: Timestamp, until: Timestamp, limit: usize) -> Result<Vec<(Timestamp, UserKey)>, JournalError> {
@@ -246,6 +322,21 @@ impl Journal for MemoryJournal {
         Ok(commit)
     }
 
+    fn begin_body(&self, message: MessageId) -> Result<Box<dyn BodyWriter>, JournalError> {
+        self.healthy()?;
+        let mut state = self.lock();
+        state.writable()?;
+        state.writing.insert(message, Writing::default());
+        Ok(Box::new(MemoryWriter { state: Arc::clone(&self.state), crashes: state.crashes, message, failure: None }))
+    }
+
+    fn sweep(&self, limit: usize) -> Result<usize, JournalError> {
+        let mut state = self.lock();
+        let count = limit.min(state.orphans.len());
+        state.orphans.drain(..count);
+        Ok(count)
+    }
+
     fn put_snapshot(&self, user: &UserKey, snapshot: &Snapshot) -> Result<(), JournalError> {
         let mut state = self.lock();
         let before = state.snapshots.insert(*user, snapshot.clone());
@@ -277,5 +368,83 @@ impl Journal for MemoryJournal {
     fn close(&self) {
         self.lock().closed = true;
         self.commit_pending();
+    }
+}
+
+impl State {
+    /// Whether pieces of bodies are taken.
+    fn writable(&self) -> Result<(), JournalError> {
+        match (&self.fault, self.disk_free) {
+            (Some(fault), _) => Err(fault.clone()),
+            (None, Some(free)) => Err(JournalError::DiskFull { free }),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+/// Writes a body of the twin.
+struct MemoryWriter {
+    state: Arc<Mutex<State>>,
+    /// At the beginning of the body.
+    crashes: u64,
+    message: MessageId,
+    failure: Option<JournalError>,
+}
+
+impl MemoryWriter {
+    fn with<T>(&mut self, work: impl FnOnce(&mut Writing) -> Result<T, JournalError>) -> Result<T, JournalError> {
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
+        }
+        let mut state = lock(&self.state);
+        let state = &mut *state;
+        let is_lost = state.crashes != self.crashes;
+        let done = state.writable().and_then(|()| match state.writing.get_mut(&self.message) {
+            Some(writing) if !is_lost => work(writing),
+            _ => Err(JournalError::Closed),
+        });
+        done.inspect_err(|error| self.failure = Some(error.clone()))
+    }
+}
+
+impl BodyWriter for MemoryWriter {
+    fn write(&mut self, position: u64, octets: &[u8]) -> Result<(), JournalError> {
+        self.with(|writing| {
+            let (begin, end) = layout::range_of(position, octets.len())?;
+            if writing.octets.len() < end {
+                writing.octets.resize(end, 0);
+            }
+            writing.octets[begin..end].copy_from_slice(octets);
+            Ok(())
+        })
+    }
+
+    fn finish(&mut self, length: u64) -> Result<Kept, JournalError> {
+        let message = self.message;
+        self.with(|writing| {
+            if writing.octets.len() as u64 != length {
+                return Err(layout::damaged_body(&message, layout::OTHER_LENGTH));
+            }
+            writing.is_finished = true;
+            let head = &writing.octets[..writing.octets.len().min(HEAD_MAX)];
+            Ok(Kept { length, digest: Digest::of(&writing.octets), head: Bytes::copy_from_slice(head) })
+        })
+    }
+}
+
+impl Drop for MemoryWriter {
+    fn drop(&mut self) {
+        let mut state = lock(&self.state);
+        if state.crashes != self.crashes {
+            return;
+        }
+        let message = self.message;
+        let waits =
+            state.pending.iter().any(|(append, _)| append.bodies.iter().any(|(brought, _)| *brought == message));
+        if waits {
+            state.writing.entry(message).and_modify(|writing| writing.is_abandoned = true);
+        } else {
+            state.writing.remove(&message);
+        }
     }
 }

@@ -11,12 +11,17 @@ mod layout;
 mod memory;
 mod rocks;
 
+pub use crate::types::PIECE;
 pub use counters::{Counters, Limit, Uncounted};
 pub use memory::MemoryJournal;
 pub use rocks::{RocksJournal, RocksReader, RocksShelf};
 
-use crate::types::{Chain, MessageId, SeedSecret, Timestamp, UserKey};
+use crate::types::{Chain, Digest, MessageId, SeedSecret, Timestamp, UserKey};
 use bytes::Bytes;
+use std::fmt;
+
+/// Most octets of a body's beginning that [`BodyWriter::finish`] gives back: room for the CPIM headers.
+pub const HEAD_MAX: usize = 16 << 10;
 
 /// One accepted command, ready to be stored. Everything in it becomes durable together, or nothing does.
 #[derive(Clone, Debug)]
@@ -29,13 +34,81 @@ pub struct Append {
     /// The encoded record (`queue::schema`).
     pub record: Bytes,
     /// Bodies to keep, with the message they belong to.
-    pub bodies: Vec<(MessageId, Bytes)>,
+    pub bodies: Vec<(MessageId, Body)>,
     /// Messages that came to their end with this record: their bodies go.
     pub ended: Vec<MessageId>,
     /// Octets of the bodies that go.
     pub freed: u64,
     /// The user's one entry in the due index from now on: the earliest moment at which something must be done for them.
     pub due: Option<Timestamp>,
+}
+
+/// A body that an append brings.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Body {
+    /// All of it.
+    Whole(Bytes),
+    /// Its pieces were written with a [`BodyWriter`], which has finished with this length, octets: with this append they
+    /// become durable and belong to the message.
+    Kept { length: u64 },
+}
+
+impl Body {
+    /// Octets of it.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        match self {
+            Self::Whole(octets) => octets.len() as u64,
+            Self::Kept { length } => *length,
+        }
+    }
+}
+
+/// What it holds is personal data.
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if matches!(self, Self::Whole(_)) { "Whole" } else { "Kept" };
+        f.debug_struct(kind).field("length", &self.length()).finish()
+    }
+}
+
+/// A body whose octets have all been written, and wait for the append that brings them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Octets.
+    pub length: u64,
+    /// SHA-256 of the octets.
+    pub digest: Digest,
+    /// The first octets, at most [`HEAD_MAX`].
+    pub head: Bytes,
+}
+
+/// What it holds is personal data.
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kept").field("length", &self.length).finish_non_exhaustive()
+    }
+}
+
+/// A body on its way in, from [`Journal::begin_body`]. Calls may wait for the disk and belong on a thread that may; at
+/// most one piece of [`PIECE`] octets is in memory.
+///
+/// What was written belongs to nobody until an append brings it as [`Body::Kept`]. Without one it is discarded: when this
+/// is dropped (which waits for nothing), or after a crash by [`Journal::sweep`]. Keep it until that append's commit has
+/// resolved.
+pub trait BodyWriter: Send {
+    /// Puts octets at a position, in any order; later ones over earlier ones.
+    ///
+    /// # Errors
+    /// [`JournalError::DiskFull`], [`JournalError::TooLarge`], [`JournalError::Store`] or [`JournalError::Damaged`]. After
+    /// an error every call gives it again: the body is lost.
+    fn write(&mut self, position: u64, octets: &[u8]) -> Result<(), JournalError>;
+
+    /// All is written, `length` octets without a gap. Called once, and nothing is written after it.
+    ///
+    /// # Errors
+    /// As [`BodyWriter::write`].
+    fn finish(&mut self, length: u64) -> Result<Kept, JournalError>;
 }
 
 /// What all queues hold together; durable with every append.
@@ -49,7 +122,7 @@ pub struct Totals {
 impl Totals {
     /// After one more append.
     pub(crate) fn count(&mut self, append: &Append) {
-        let came: u64 = append.bodies.iter().map(|(_, body)| body.len() as u64).sum();
+        let came: u64 = append.bodies.iter().map(|(_, body)| body.length()).sum();
         self.messages = (self.messages + append.bodies.len() as u64).saturating_sub(append.ended.len() as u64);
         self.octets = self.octets.saturating_add(came).saturating_sub(append.freed);
     }
@@ -113,6 +186,8 @@ pub enum JournalError {
         "only {free} octets are free on the disk of the data directory, less than journal.disk-free-min: free some space; new messages are refused meanwhile"
     )]
     DiskFull { free: u64 },
+    #[error("a body of {octets} octets cannot be kept, the most is {max}: lower msrp.message-bytes-max")]
+    TooLarge { octets: u64, max: u64 },
     #[error("the journal is closed: the server is stopping")]
     Closed,
     #[error("the data directory cannot be used: {cause}; {advice}")]
@@ -144,11 +219,25 @@ pub trait JournalRead: Send + Sync + 'static {
     /// As [`JournalRead::load`].
     fn records(&self, user: &UserKey, seq: u64, limit: usize) -> Result<Vec<Stored>, JournalError>;
 
-    /// The body of a message, `None` if it has gone.
+    /// The body of a message, `None` if it has gone. All of it at once: for Pager Mode. A large one is read piece by piece
+    /// ([`JournalRead::piece`]), so that nobody holds it in memory.
     ///
     /// # Errors
     /// As [`JournalRead::load`].
     fn body(&self, message: &MessageId) -> Result<Option<Bytes>, JournalError>;
+
+    /// One piece of a body, numbered from 0: [`PIECE`] octets, the last one fewer. `None` after the last, and if the body
+    /// has gone.
+    ///
+    /// # Errors
+    /// As [`JournalRead::load`].
+    fn piece(&self, message: &MessageId, number: u32) -> Result<Option<Bytes>, JournalError>;
+
+    /// Octets of a body, `None` if it has gone.
+    ///
+    /// # Errors
+    /// As [`JournalRead::load`].
+    fn body_length(&self, message: &MessageId) -> Result<Option<u64>, JournalError>;
 
     /// Due entries with `from <= time <= until`, in order of time, at most `limit`.
     ///
@@ -176,8 +265,22 @@ pub trait Journal: JournalRead {
     ///
     /// # Errors
     /// [`JournalError::Busy`], [`JournalError::DiskFull`] (only if it brings bodies), [`JournalError::Closed`], or the
-    /// failure that [`Journal::healthy`] tells; with nothing taken.
+    /// failure that [`Journal::healthy`] tells; with nothing taken. A body that is said to be [`Body::Kept`] and is not
+    /// fails the commit as [`JournalError::Damaged`].
     fn append(&self, append: Append) -> Result<Commit, JournalError>;
+
+    /// Begins a body that comes in pieces; nothing is written yet. A message has one writer, ever.
+    ///
+    /// # Errors
+    /// [`JournalError::DiskFull`], [`JournalError::Closed`], or the failure that [`Journal::healthy`] tells.
+    fn begin_body(&self, message: MessageId) -> Result<Box<dyn BodyWriter>, JournalError>;
+
+    /// Removes bodies that were being written when the server stopped, at most `limit`; tells how many there were. May be
+    /// called at any time: those that are being written now are left alone.
+    ///
+    /// # Errors
+    /// [`JournalError::Store`] or [`JournalError::Damaged`].
+    fn sweep(&self, limit: usize) -> Result<usize, JournalError>;
 
     /// Keeps a snapshot (not fsynced: it is a cache), replacing the one before.
     ///

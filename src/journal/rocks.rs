@@ -7,12 +7,16 @@ mod read;
 mod secondary;
 mod shelf;
 mod sink;
+mod unowned;
+mod writer;
 
 pub use secondary::RocksReader;
 pub use shelf::RocksShelf;
 
 use super::committer::{Committer, Limits};
-use super::{Append, Commit, Counters, Head, Journal, JournalError, JournalRead, Loaded, Snapshot, Stored, layout};
+use super::{
+    Append, BodyWriter, Commit, Counters, Head, Journal, JournalError, JournalRead, Loaded, Snapshot, Stored, layout,
+};
 use crate::config;
 use crate::types::{MessageId, SeedSecret, Timestamp, UserKey};
 use bytes::Bytes;
@@ -21,6 +25,8 @@ use read::View;
 use rocksdb::DB;
 use std::sync::Arc;
 use std::time::Duration;
+use unowned::Yard;
+use writer::RocksWriter;
 
 /// How often the free space is looked at, and a failed store tried again.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
@@ -31,6 +37,7 @@ const CHECK_EVERY: Duration = Duration::from_secs(1);
 pub struct RocksJournal {
     db: Arc<DB>,
     committer: Committer,
+    yard: Arc<Yard>,
     secret: SeedSecret,
 }
 
@@ -54,12 +61,33 @@ impl RocksJournal {
         let totals = open::totals(&db)?;
         counters.held(totals);
         let sink = sink::RocksSink::new(Arc::clone(&db), config.directory.clone(), totals);
-        Ok(Self { committer: Committer::start(sink, limits, counters)?, db, secret })
+        let committer = Committer::start(sink, limits, Arc::clone(&counters))?;
+        let (directory, discards) = (config.directory.clone(), committer.discards());
+        let yard = Yard::new(Arc::clone(&db), directory, config.disk_free_min, discards, counters)?;
+        Ok(Self { committer, db, yard: Arc::new(yard), secret })
     }
 
     /// The ordered map beside the journal in the same database, for the outside parts' embedded defaults.
     pub fn shelf(&self) -> RocksShelf {
         RocksShelf::new(Arc::clone(&self.db))
+    }
+}
+
+#[cfg(test)]
+impl RocksJournal {
+    /// From now on the disk counts as full below so many free octets, for pieces of bodies.
+    pub(super) fn set_disk_free_min(&self, octets: u64) {
+        self.yard.disk_free_min.store(octets, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// Pieces of this body in the database, whoever owns it, and its marker.
+    pub(super) fn left_of(&self, message: &MessageId) -> usize {
+        use rocksdb::{Direction, IteratorMode};
+        let from = layout::piece_key(message, 0);
+        let bodies = column(&self.db, Column::Bodies).unwrap();
+        let pieces = self.db.iterator_cf(&bodies, IteratorMode::From(&from, Direction::Forward));
+        let pieces = pieces.take_while(|entry| entry.as_ref().is_ok_and(|(key, _)| key.starts_with(&message.0)));
+        pieces.count() + usize::from(View::live(&self.db).marker(message).unwrap().is_some())
     }
 }
 
@@ -88,6 +116,14 @@ impl JournalRead for RocksJournal {
         View::consistent(&self.db).body(message)
     }
 
+    fn piece(&self, message: &MessageId, number: u32) -> Result<Option<Bytes>, JournalError> {
+        View::live(&self.db).piece(message, number)
+    }
+
+    fn body_length(&self, message: &MessageId) -> Result<Option<u64>, JournalError> {
+        View::live(&self.db).body_length(message)
+    }
+
     fn due(&self, from: Timestamp, until: Timestamp, limit: usize) -> Result<Vec<(Timestamp, UserKey)>, JournalError> {
         View::live(&self.db).due(from, until, limit)
     }
@@ -104,6 +140,16 @@ impl JournalRead for RocksJournal {
 impl Journal for RocksJournal {
     fn append(&self, append: Append) -> Result<Commit, JournalError> {
         self.committer.append(append)
+    }
+
+    fn begin_body(&self, message: MessageId) -> Result<Box<dyn BodyWriter>, JournalError> {
+        self.committer.healthy()?;
+        self.yard.has_room()?;
+        Ok(Box::new(RocksWriter::new(Arc::clone(&self.yard), message)))
+    }
+
+    fn sweep(&self, limit: usize) -> Result<usize, JournalError> {
+        self.yard.sweep(limit)
     }
 
     fn put_snapshot(&self, user: &UserKey, snapshot: &Snapshot) -> Result<(), JournalError> {

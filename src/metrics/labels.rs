@@ -272,6 +272,54 @@ label! {
     }
 }
 label! {
+    /// How the transfer of a large message ended.
+    Transfer = "outcome" {
+        Done = "done",
+        /// Nobody connected and bound in time.
+        NotBound = "not-bound",
+        /// No progress for too long.
+        Idle = "idle",
+        /// The connection was lost before the end.
+        Closed = "closed",
+        /// By the peer's status.
+        Refused = "refused",
+        /// By a status of ours.
+        Declined = "declined",
+        /// A chunk without an answer.
+        Unanswered = "unanswered",
+        /// The sender gave the message up.
+        Aborted = "aborted",
+        /// No connection to the peer.
+        Connect = "connect",
+        /// TLS failed, or the certificate was not the announced one.
+        Tls = "tls",
+        /// What came was no MSRP, or not to the rules.
+        Malformed = "malformed",
+        /// The octets to be sent could not be read.
+        Source = "source",
+        /// We no longer wanted it, for example because the call ended.
+        Cancelled = "cancelled",
+        Stopping = "stopping",
+    }
+}
+label! {
+    /// What was refused on an MSRP connection without touching any transfer.
+    Stray = "cause" {
+        /// 481: nobody here has that session.
+        UnknownSession = "unknown-session",
+        /// 506: the session is bound to another connection.
+        BoundElsewhere = "bound-elsewhere",
+        /// The wrong certificate for the session.
+        Fingerprint = "fingerprint",
+        /// No MSRP, or longer than allowed: the connection was closed.
+        Garbage = "garbage",
+        /// A connection that nobody bound in time.
+        Unbound = "unbound",
+        /// A TLS handshake failed.
+        Tls = "tls",
+    }
+}
+label! {
     /// What went wrong in the journal.
     JournalFailure = "cause" {
         /// Another writer was there first.
@@ -344,6 +392,11 @@ label! {
         Connections = "sip.connections-max",
         ConnectionBacklog = "sip.connection-backlog-max",
         Subscriptions = "sip.subscriptions-max",
+        MsrpMessageBytes = "msrp.message-bytes-max",
+        MsrpSessions = "msrp.sessions-max",
+        MsrpReceptions = "msrp.receptions-per-user-max",
+        MsrpTransmissions = "msrp.transmissions-max",
+        MsrpConnections = "msrp.connections-max",
         QueueMessages = "queue.messages-max",
         QueueBytes = "queue.bytes-max",
         QueueClients = "queue.clients-max",
@@ -380,7 +433,7 @@ label! {
         Lookups = "internal.lookups",
         /// NOTIFYs and third-party REGISTERs waiting for the subscriptions.
         SubscriptionOrders = "internal.subscription-orders",
-        /// Commands waiting for the SIP thread.
+        MsrpRanges = "internal.msrp-ranges",
         Inbox = "internal.inbox",
     }
 }

@@ -3,6 +3,7 @@
 mod family;
 mod labels;
 mod outside;
+mod transfers;
 
 #[cfg(test)]
 mod tests;
@@ -10,7 +11,7 @@ mod tests;
 pub use labels::{
     Answered, Deferral, Delivery, Direction, Drop, Errand, Errands, Expiry, Hook, JournalFailure, Label, Limit, Lookup,
     Managed, Method, Notified, Notifier, Policy, Preference, Refusal, Registration, Side, Source, Status, Stored,
-    Storing,
+    Storing, Stray, Transfer,
 };
 
 use family::{By, Cube, Grid, Maker, PREFIX};
@@ -18,6 +19,7 @@ use outside::Outside;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{Encoder, Histogram, IntCounter, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 use std::time::Duration;
+use transfers::Transfers;
 
 /// Commits and policy calls: 50 µs to 5 s.
 const FAST: [f64; 12] = [0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25, 1.0, 5.0];
@@ -68,6 +70,7 @@ pub struct Metrics {
     dialogs: IntGauge,
     subscriptions: IntGauge,
     outside: Outside,
+    transfers: Transfers,
     limits: By<Limit, IntCounter>,
 }
 
@@ -131,6 +134,7 @@ impl Metrics {
                 .gauge("sip_dialogs", "SIP dialogs held: calls, of which management requests are one kind.")?,
             subscriptions: make.gauge("sip_subscriptions", "Subscriptions to registration states held.")?,
             outside: Outside::new(&make)?,
+            transfers: Transfers::new(&make)?,
             limits: make.counters("limit_hits_total", "Times a limit of the configuration was reached, by its key.")?,
             registry,
         })

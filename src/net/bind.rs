@@ -4,7 +4,7 @@ use super::NetError;
 use crate::config::{Listen, Transport};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
-use std::net::{TcpListener, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 
 /// Asked of the kernel for datagrams that arrive while we work; it grants what the system allows.
 const UDP_BUFFER: usize = 4 << 20;
@@ -32,7 +32,7 @@ pub(super) fn bind(listen: &[Listen]) -> Result<Sockets, NetError> {
                 sockets.udp.push(socket);
                 address
             }),
-            Transport::Tcp => tcp(wanted).and_then(|socket| {
+            Transport::Tcp => tcp(wanted.address).and_then(|socket| {
                 let address = socket.local_addr();
                 sockets.tcp.push(socket);
                 address
@@ -46,7 +46,7 @@ pub(super) fn bind(listen: &[Listen]) -> Result<Sockets, NetError> {
 
 fn udp(listen: Listen) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(listen.address), Type::DGRAM, Some(Protocol::UDP))?;
-    prepare(&socket, listen)?;
+    prepare(&socket, listen.address)?;
     // A smaller buffer than wished only loses datagrams earlier.
     socket.set_recv_buffer_size(UDP_BUFFER).ok();
     socket.set_send_buffer_size(UDP_BUFFER).ok();
@@ -54,18 +54,19 @@ fn udp(listen: Listen) -> io::Result<UdpSocket> {
     Ok(socket.into())
 }
 
-fn tcp(listen: Listen) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(listen.address), Type::STREAM, Some(Protocol::TCP))?;
-    prepare(&socket, listen)?;
+/// A listening TCP socket, not blocking.
+pub(super) fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    prepare(&socket, address)?;
     // Connections of the process before us may linger in TIME-WAIT.
     socket.set_reuse_address(true)?;
-    socket.bind(&listen.address.into())?;
+    socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }
 
-fn prepare(socket: &Socket, listen: Listen) -> io::Result<()> {
-    if listen.address.is_ipv6() {
+fn prepare(socket: &Socket, address: SocketAddr) -> io::Result<()> {
+    if address.is_ipv6() {
         // One family per socket: an IPv4 peer must not appear as an IPv6 address.
         socket.set_only_v6(true)?;
     }

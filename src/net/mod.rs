@@ -19,6 +19,7 @@ mod event;
 mod flow;
 mod inbox;
 mod incoming;
+pub mod msrp;
 mod outgoing;
 mod own;
 mod resolve;

@@ -33,6 +33,7 @@ pub(super) fn receive(
         envelope: envelope(request, &identities, secret, receipt.received_at),
         origin: origin(request),
         received_at: receipt.received_at,
+        kept: None,
     };
     let context = ReplyContext::message(request, defer.origin, trusted, &realm.name);
     let body = Some(request.body.clone());
@@ -44,7 +45,7 @@ pub(super) fn inside(settings: &Settings, request: &Request, secret: SeedSecret,
     let (user, realm) = served(settings, request, &request.uri).ok()?;
     let identities: Vec<String> = request.headers.all("P-Asserted-Identity").map(str::to_owned).collect();
     let envelope = envelope(request, &identities, secret, now);
-    let defer = Defer { envelope, origin: origin(request), received_at: now };
+    let defer = Defer { envelope, origin: origin(request), received_at: now, kept: None };
     let context = ReplyContext::message(request, defer.origin, true, &realm.name);
     let body = Some(request.body.clone());
     Some(Verb { user, realm, command: Command::Defer(Box::new(defer)), body, context, order: None })
@@ -52,7 +53,7 @@ pub(super) fn inside(settings: &Settings, request: &Request, secret: SeedSecret,
 
 /// The served user: P-Served-User from the trust domain (RFC 5502), else the Request-URI. On the originating side
 /// (`sescase=orig`) that header names the sender, for whom nothing is deferred.
-fn recipient(settings: &Settings, request: &Request, trusted: bool) -> Result<String, Response> {
+pub(super) fn recipient(settings: &Settings, request: &Request, trusted: bool) -> Result<String, Response> {
     let served = request.headers.get("P-Served-User").filter(|_| trusted);
     let served = served.and_then(|value| NameAddr::parse(value).ok());
     let is_sender = |served: &NameAddr| served.param("sescase").is_some_and(|case| case.eq_ignore_ascii_case("orig"));
@@ -83,9 +84,32 @@ pub(super) fn readable(settings: &Settings, request: &Request) -> Result<(), Res
 
 /// DEF-1a to DEF-1c. Headers that are not listed are not stored (DEF-1n), charging ones above all.
 fn envelope(request: &Request, identities: &[String], secret: SeedSecret, received_at: Timestamp) -> Envelope {
-    let anonymous = trust::wants_anonymity(request);
-    let mut headers: Vec<KeptHeader> = request.headers.iter().filter_map(kept).collect();
-    if !anonymous {
+    Envelope {
+        mode: Mode::Pager,
+        request_uri: request.uri.clone(),
+        headers: kept(request, &KeptName::OF_MESSAGE, identities, received_at),
+        size: request.body.len() as u64,
+        imdn: imdn_of(request),
+        expires_asked_secs: request.expires().map(u64::from),
+        anonymous: trust::wants_anonymity(request),
+        return_address: return_address(request, identities, secret),
+    }
+}
+
+/// The listed headers as they came (DEF-1a, DEF-2a); the identity is not taken from here but from whom we believe.
+pub(super) fn kept(
+    request: &Request,
+    names: &[KeptName],
+    identities: &[String],
+    received_at: Timestamp,
+) -> Vec<KeptHeader> {
+    let listed = |header: &Header| {
+        let name = names.iter().find(|name| header.name.eq_ignore_ascii_case(name.wire()))?;
+        let value = Octets::from(&header.value[..]);
+        (*name != KeptName::PAssertedIdentity).then_some(KeptHeader { name: *name, value })
+    };
+    let mut headers: Vec<KeptHeader> = request.headers.iter().filter_map(listed).collect();
+    if !trust::wants_anonymity(request) {
         let asserted = |identity: &String| KeptHeader {
             name: KeptName::PAssertedIdentity,
             value: Octets::from(identity.as_str()),
@@ -95,28 +119,13 @@ fn envelope(request: &Request, identities: &[String], secret: SeedSecret, receiv
     if !headers.iter().any(|header| header.name == KeptName::Date) {
         headers.push(KeptHeader { name: KeptName::Date, value: Octets::from(received_at.sip_date().as_str()) });
     }
-    Envelope {
-        mode: Mode::Pager,
-        request_uri: request.uri.clone(),
-        headers,
-        size: request.body.len() as u64,
-        imdn: imdn(request),
-        expires_asked_secs: request.expires().map(u64::from),
-        anonymous,
-        return_address: identities.first().map(|identity| return_address(request, identity, anonymous, secret)),
-    }
-}
-
-/// The listed headers as they came; the identity is not taken from here but from whom we believe.
-fn kept(header: &Header) -> Option<KeptHeader> {
-    let name = KeptName::ALL.into_iter().find(|name| header.name.eq_ignore_ascii_case(name.wire()))?;
-    (name != KeptName::PAssertedIdentity).then(|| KeptHeader { name, value: Octets::from(&header.value[..]) })
+    headers
 }
 
 /// I-18: who asked for anonymity is owed notifications all the same; nobody else can read where to.
-fn return_address(request: &Request, identity: &str, anonymous: bool, secret: SeedSecret) -> String {
-    let address = bare_uri(identity);
-    if anonymous { secret.seal(&origin(request), &address) } else { address }
+pub(super) fn return_address(request: &Request, identities: &[String], secret: SeedSecret) -> Option<String> {
+    let address = bare_uri(identities.first()?);
+    Some(if trust::wants_anonymity(request) { secret.seal(&origin(request), &address) } else { address })
 }
 
 fn bare_uri(identity: &str) -> String {
@@ -124,11 +133,15 @@ fn bare_uri(identity: &str) -> String {
     Uri::parse(&uri).map_or(uri, |uri| uri.to_string())
 }
 
-/// DEF-1b. Only CPIM has them: the body itself, or a part of it beside the recipient list (DEF-1a-vii).
-fn imdn(request: &Request) -> Option<Imdn> {
+/// Only CPIM has them: the body itself, or a part of it beside the recipient list (DEF-1a-vii).
+fn imdn_of(request: &Request) -> Option<Imdn> {
     let parts = sip::parts(request.headers.get("Content-Type")?, &request.body, PARTS_MAX).ok()?;
-    let cpim = parts.into_iter().find(|part| part.media_type() == "message/cpim")?;
-    let cpim = cpim::read(&cpim.body)?;
+    imdn(&parts.into_iter().find(|part| part.media_type() == "message/cpim")?.body)
+}
+
+/// DEF-1b: what IMDN needs of a CPIM body, of which the first octets are enough.
+pub(super) fn imdn(cpim: &[u8]) -> Option<Imdn> {
+    let cpim = cpim::read(cpim)?;
     Some(Imdn {
         message_id: cpim.message_id,
         date_time: cpim.date_time,

@@ -4,18 +4,19 @@
 //! No feature tag is asked for: who calls this address means this service, whatever their network made of the
 //! Accept-Contact.
 
+use super::body::{self, BodyFault};
 use super::challenge::Gate;
 use super::receive::{Receipt, origin, served};
 use super::register::client_id;
 use super::reply::{self, ReplyContext};
 use super::{RealmSettings, Settings, defer, trust};
 use crate::config::Transport;
-use crate::formats::resource_lists::{self, ENTRIES_MAX, Entry, Requested, ResourceListsError};
-use crate::formats::sdp::{self, Offer, Own, SdpError};
-use crate::formats::{Limits, XmlError};
+use crate::formats::Limits;
+use crate::formats::resource_lists::{self, ENTRIES_MAX, Entry, Requested};
+use crate::formats::sdp::{self, Offer, Own};
 use crate::queue::command::{Item, Manage};
 use crate::queue::event::Action;
-use crate::sip::{self, Headers, NameAddr, Part, Request, Response, Scheme, Uri, delta_seconds, media_type};
+use crate::sip::{Headers, NameAddr, Part, Request, Response, Scheme, Uri, delta_seconds};
 use crate::types::{Address, ClientId, MessageId, Timestamp};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -26,14 +27,8 @@ pub const USER: &str = "CPMDeferredMsgMgmt";
 /// Option tags that a management INVITE may require of us (spec 4.5, RFC 4028).
 pub const EXTENSIONS: [&str; 2] = ["recipient-list-invite", "timer"];
 
-const LIST: &str = "application/resource-lists+xml";
-const MIXED: &str = "multipart/mixed";
-/// Parts of a body that are looked at.
-const PARTS_MAX: usize = 16;
 /// Shortest session interval (RFC 4028 section 4), seconds.
 const MIN_SE: u32 = 90;
-/// Seconds from the epoch of NTP to that of Unix: session descriptions count in NTP's (RFC 4566 section 5.2).
-const NTP_OFFSET: u64 = 2_208_988_800;
 
 /// A management INVITE that may be acted on.
 #[derive(Debug)]
@@ -157,43 +152,10 @@ struct Body {
     list: Option<Vec<Entry>>,
 }
 
-/// Why a body is not taken.
-enum BodyFault {
-    /// 400, and why.
-    Malformed(&'static str),
-    /// 413: beyond a limit.
-    TooLarge,
-    /// 415: nothing that we know.
-    Unknown,
-}
-
-impl BodyFault {
-    fn answer(&self, settings: &Settings, request: &Request) -> Response {
-        match self {
-            Self::Malformed(reason) => reply::because(settings, request, 400, reason),
-            Self::TooLarge => reply::plain(settings, request, 413),
-            Self::Unknown => {
-                let mut response = reply::plain(settings, request, 415);
-                response.headers.push("Accept", [sdp::CONTENT_TYPE, LIST, MIXED].join(", "));
-                response
-            }
-        }
-    }
-}
-
 /// A session description, a list, both in a multipart, or nothing.
 fn body(request: &Request) -> Result<Body, BodyFault> {
     let mut body = Body::default();
-    let Some(media) = request.headers.get("Content-Type").filter(|_| !request.body.is_empty()) else { return Ok(body) };
-    let whole = media_type(media);
-    if whole.starts_with("multipart/") && whole != MIXED {
-        return Err(BodyFault::Unknown);
-    }
-    let parts = sip::parts(media, &request.body, PARTS_MAX).map_err(|error| match error {
-        sip::MultipartError::TooMany => BodyFault::TooLarge,
-        _ => BodyFault::Malformed("Malformed Multipart Body"),
-    })?;
-    for part in &parts {
+    for part in &body::parts(request)? {
         body.take(part)?;
     }
     Ok(body)
@@ -203,48 +165,14 @@ impl Body {
     fn take(&mut self, part: &Part) -> Result<(), BodyFault> {
         let twice = match part.media_type().as_str() {
             sdp::CONTENT_TYPE => self.offer.replace(Offer::read(&part.body)?).is_some(),
-            LIST => {
+            body::LIST => {
                 let list = resource_lists::read(&part.body, &Limits::default(), ENTRIES_MAX)?;
                 self.list.replace(list).is_some()
             }
-            _ if is_optional(&part.headers) => false,
+            _ if body::is_optional(&part.headers) => false,
             _ => return Err(BodyFault::Unknown),
         };
-        if twice { Err(BodyFault::Malformed("Body Part Given Twice")) } else { Ok(()) }
-    }
-}
-
-/// RFC 3261 section 20.11: what is not understood must be, unless it says otherwise.
-fn is_optional(headers: &Headers) -> bool {
-    let disposition = headers.get("Content-Disposition").unwrap_or_default();
-    disposition.split(';').skip(1).any(|param| {
-        let (name, value) = param.split_once('=').unwrap_or((param, ""));
-        name.trim().eq_ignore_ascii_case("handling") && value.trim().eq_ignore_ascii_case("optional")
-    })
-}
-
-impl From<SdpError> for BodyFault {
-    fn from(error: SdpError) -> Self {
-        match error {
-            SdpError::TooLong(_) | SdpError::TooManyMedia(_) => Self::TooLarge,
-            SdpError::Malformed(_) => Self::Malformed("Malformed Session Description"),
-        }
-    }
-}
-
-impl From<ResourceListsError> for BodyFault {
-    fn from(error: ResourceListsError) -> Self {
-        match error {
-            ResourceListsError::TooMany(_)
-            | ResourceListsError::Xml(
-                XmlError::TooLong(_)
-                | XmlError::TooDeep(_)
-                | XmlError::TooManyElements(_)
-                | XmlError::TooManyAttributes(_)
-                | XmlError::ValueTooLong(_),
-            ) => Self::TooLarge,
-            _ => Self::Malformed("Malformed Resource List"),
-        }
+        if twice { Err(BodyFault::TWICE) } else { Ok(()) }
     }
 }
 
@@ -323,5 +251,5 @@ fn own(settings: &Settings, opening: &Opening) -> Own {
     let sockets = settings.listening.iter().filter(|listen| listen.transport == opening.transport);
     let mut addresses = sockets.chain(&settings.listening).map(|listen| listen.address.ip());
     let address = addresses.find(|ip| !ip.is_unspecified()).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    Own { session_id: opening.received_at.millis() / 1000 + NTP_OFFSET, version: 1, address }
+    Own { session_id: body::session_id(opening.received_at), version: 1, address }
 }

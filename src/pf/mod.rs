@@ -3,10 +3,12 @@
 //! Everything here is a function of its arguments: the shell (`actor`, `app`) brings bytes, time and ids, and performs
 //! what comes out.
 
+mod body;
 mod challenge;
 mod defer;
 mod forward;
 mod interwork;
+mod large;
 pub mod manage;
 mod notify;
 mod object;
@@ -25,12 +27,15 @@ mod tests;
 
 pub use challenge::Gate;
 pub use interwork::interwork;
+pub use large::{
+    AnswerFault, Invitation, LargeOutgoing, LargePush, interwork_large, large_answered, large_invite, large_outgoing,
+};
 pub use manage::{Management, accepted, no_messages};
 pub use notify::{LISTED_MAX, SystemMessage, sender, system_message};
-pub use object::{Object, object};
+pub use object::{Object, large_object, object};
 pub use receive::{Receipt, Received, Verb, receive};
 pub use reply::{ReplyContext, reply};
 pub use report::{ReportWay, Reporting, report};
 pub use send::{Push, push};
-pub use settings::{RealmSettings, Settings};
-pub use tags::{CPM_DEFERRED, CPM_MSG, CPM_SYSTEM};
+pub use settings::{LargeSettings, RealmSettings, Settings};
+pub use tags::{CPM_DEFERRED, CPM_LARGEMSG, CPM_MSG, CPM_SYSTEM};

@@ -1,7 +1,7 @@
-//! The object that goes into the message store for a Pager Mode message (chapter 6 of the Message Storage standard): a
-//! header block made of what was stored of the request, and the CPIM body.
+//! The object that goes into the message store for a message (chapter 6 of the Message Storage standard): a header block
+//! made of what was stored of the request, and the CPIM body.
 
-use super::{CPM_MSG, tags};
+use super::{CPM_LARGEMSG, CPM_MSG, tags};
 use crate::queue::event::{Envelope, KeptName};
 use crate::queue::question::Mode;
 use crate::sip::{self, NameAddr};
@@ -9,8 +9,6 @@ use crate::types::{Address, Digest, MessageId, Timestamp};
 use bytes::Bytes;
 use std::fmt;
 
-/// ICSI of a Large Message Mode standalone message.
-const CPM_LARGEMSG: &str = "urn:urn-7:3gpp-service.ims.icsi.oma.cpm.largemsg";
 const CPIM: &str = "message/cpim";
 /// Parts of a body that are looked at for the CPIM one.
 const PARTS_MAX: usize = 16;
@@ -24,26 +22,49 @@ pub struct Object {
     pub folder: String,
     /// As it stands in the header block.
     pub imdn_message_id: String,
-    pub bytes: Bytes,
+    /// The header block with its empty line, and the body unless that follows.
+    pub head: Bytes,
+    /// The stored body, message/cpim, follows as it is: that of a large message, which nobody holds in memory.
+    pub body_follows: bool,
 }
 
 /// What it holds is personal data.
 impl fmt::Debug for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Object").field("octets", &self.bytes.len()).finish_non_exhaustive()
+        f.debug_struct("Object")
+            .field("octets", &self.head.len())
+            .field("body_follows", &self.body_follows)
+            .finish_non_exhaustive()
     }
 }
 
-/// Makes the object of a message. The same message always gives the same octets, so that a repeated append can be
+/// Makes the object of a Pager Mode message. The same message always gives the same octets, so that a repeated append can be
 /// recognised.
 #[must_use]
 pub fn object(envelope: &Envelope, body: &Bytes, id: &MessageId, received_at: Timestamp) -> Object {
     let imdn_message_id = imdn_message_id(envelope, id);
-    let from = sender(envelope);
-    let to = plain_uri(&envelope.request_uri);
+    let content = cpim(envelope, body).unwrap_or_else(|| wrapped(envelope, body, &imdn_message_id, received_at));
+    let head = block(envelope, &imdn_message_id, received_at).and(&content);
+    Object { folder: folder(envelope), imdn_message_id, head, body_follows: false }
+}
+
+/// Makes the object of a large message (section 6 of Message Storage, WX-13): its body came as message/cpim and follows as
+/// it is. The same message always gives the same octets.
+#[must_use]
+pub fn large_object(envelope: &Envelope, id: &MessageId, received_at: Timestamp) -> Object {
+    let imdn_message_id = imdn_message_id(envelope, id);
+    let head = block(envelope, &imdn_message_id, received_at).and(&[]);
+    Object { folder: folder(envelope), imdn_message_id, head, body_follows: true }
+}
+
+fn folder(envelope: &Envelope) -> String {
+    envelope.text(KeptName::ConversationId).map(|value| value.trim().to_owned()).unwrap_or_default()
+}
+
+fn block(envelope: &Envelope, imdn_message_id: &str, received_at: Timestamp) -> Block {
     let mut block = Block::default();
-    block.line("From", from.as_deref().unwrap_or("anonymous"));
-    block.line("To", &to);
+    block.line("From", sender(envelope).as_deref().unwrap_or("anonymous"));
+    block.line("To", plain_uri(&envelope.request_uri));
     block.copy(envelope, KeptName::Subject);
     block.line("Date", date(envelope, received_at));
     block.line("Message-Context", if envelope.mode == Mode::Large { "multimedia-message" } else { "pager-message" });
@@ -54,12 +75,9 @@ pub fn object(envelope: &Envelope, body: &Bytes, id: &MessageId, received_at: Ti
     for value in envelope.all(KeptName::AcceptContact).filter(|value| says_more(&value.text(), service(envelope))) {
         block.line("Accept-Contact", &value.0);
     }
-    block.line("IMDN-Message-ID", &imdn_message_id);
+    block.line("IMDN-Message-ID", imdn_message_id);
     block.line("Content-Type", "Message/CPIM");
-    let content = cpim(envelope, body)
-        .unwrap_or_else(|| wrapped(envelope, body, from.as_deref(), &to, &imdn_message_id, received_at));
-    let folder = envelope.text(KeptName::ConversationId).map(|value| value.trim().to_owned()).unwrap_or_default();
-    Object { folder, imdn_message_id, bytes: block.and(&content) }
+    block
 }
 
 /// Header lines, each of them one line whatever was stored.
@@ -156,17 +174,11 @@ fn cpim(envelope: &Envelope, body: &Bytes) -> Option<Bytes> {
 }
 
 /// A body that is no CPIM, made one (RFC 3862).
-fn wrapped(
-    envelope: &Envelope,
-    body: &Bytes,
-    from: Option<&str>,
-    to: &str,
-    imdn_message_id: &str,
-    received_at: Timestamp,
-) -> Bytes {
+fn wrapped(envelope: &Envelope, body: &Bytes, imdn_message_id: &str, received_at: Timestamp) -> Bytes {
     let mut message = Block::default();
-    message.line("From", format!("<{}>", from.unwrap_or("sip:anonymous@anonymous.invalid")));
-    message.line("To", format!("<{to}>"));
+    let from = sender(envelope);
+    message.line("From", format!("<{}>", from.as_deref().unwrap_or("sip:anonymous@anonymous.invalid")));
+    message.line("To", format!("<{}>", plain_uri(&envelope.request_uri)));
     message.line("NS", "imdn <urn:ietf:params:imdn>");
     message.line("imdn.Message-ID", imdn_message_id);
     message.line("DateTime", received_at.to_string());

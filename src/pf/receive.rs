@@ -1,10 +1,11 @@
 //! What a request asks of us: an answer, a command for a user's queue, or to be passed on.
 
 use super::challenge::Gate;
+use super::large::Invitation;
 use super::manage::{self, Management};
 use super::reg_event::{self, Order};
 use super::reply::{self, ReplyContext};
-use super::{RealmSettings, Settings, defer, forward, register, trust};
+use super::{RealmSettings, Settings, defer, forward, large, register, trust};
 use crate::config::Transport;
 use crate::net::Target;
 use crate::queue::command::Command;
@@ -43,6 +44,8 @@ pub enum Received {
     Command(Box<Verb>),
     /// A management INVITE that may be acted on.
     Manage(Box<Management>),
+    /// An INVITE with a large message that may be taken (DEF-2).
+    Large(Box<Invitation>),
     /// A NOTIFY of the reg event: for the subscriptions.
     Notify,
     /// Our own delivery came back by the filter criteria: on to its next Route entry (spec 1.3, "Loop trap").
@@ -73,6 +76,7 @@ impl fmt::Debug for Received {
             Self::Answer(response) => write!(f, "Answer({})", response.status),
             Self::Command(verb) => f.debug_tuple("Command").field(verb).finish(),
             Self::Manage(management) => f.debug_tuple("Manage").field(management).finish(),
+            Self::Large(invitation) => f.debug_tuple("Large").field(invitation).finish(),
             Self::Forward { request, .. } => write!(f, "Forward({})", request.method),
             Self::Notify => f.write_str("Notify"),
             Self::Nothing => f.write_str("Nothing"),
@@ -113,22 +117,28 @@ pub fn receive(settings: &Settings, gate: &Gate, secret: SeedSecret, receipt: Re
         Method::Options => inspect(settings, request, &[]).and_then(|()| Err(reply::options(settings, request))),
         // What belongs to a dialog was answered by `net`; here comes only what belongs to none (RFC 3261 section 12.2.2).
         Method::Invite if request.to_tag().is_some() => Err(reply::plain(settings, request, 481)),
-        Method::Invite => return invite(settings, gate, receipt),
+        Method::Invite => return invite(settings, gate, secret, receipt),
         Method::Cancel | Method::Bye | Method::Update => Err(reply::plain(settings, request, 481)),
         _ => Err(reply::not_allowed(settings, request)),
     };
     outcome.map_or_else(Received::Answer, |verb| Received::Command(Box::new(verb)))
 }
 
-/// A new call. Only the management of deferred messages takes any (MNG-0).
-fn invite(settings: &Settings, gate: &Gate, receipt: Receipt) -> Received {
+/// A new call: for the management of deferred messages (MNG-0), or with a large message (DEF-2).
+fn invite(settings: &Settings, gate: &Gate, secret: SeedSecret, receipt: Receipt) -> Received {
     let request = receipt.request;
-    if !manage::is_management(settings, &request.uri) {
-        return Received::Answer(reply::not_allowed(settings, request));
+    if manage::is_management(settings, &request.uri) {
+        let inspected = inspect(settings, request, &manage::EXTENSIONS);
+        let management = inspected.and_then(|()| manage::receive(settings, gate, receipt));
+        return management.map_or_else(Received::Answer, |management| Received::Manage(Box::new(management)));
     }
-    let inspected = inspect(settings, request, &manage::EXTENSIONS);
-    let management = inspected.and_then(|()| manage::receive(settings, gate, receipt));
-    management.map_or_else(Received::Answer, |management| Received::Manage(Box::new(management)))
+    if secret.made(request.call_id().unwrap_or_default()) {
+        return forward::on(settings, request, trust::is_trusted(settings, receipt.peer.ip()));
+    }
+    let Some(large) = settings.large else { return Received::Answer(reply::not_allowed(settings, request)) };
+    let inspected = inspect(settings, request, &large::EXTENSIONS);
+    let invitation = inspected.and_then(|()| large::receive(settings, &large, gate, secret, receipt));
+    invitation.map_or_else(Received::Answer, |invitation| Received::Large(Box::new(invitation)))
 }
 
 /// RFC 3261 section 8.2.2.3: an extension that we do not know may not be required of us; `besides` are known for this

@@ -32,7 +32,7 @@ enum Kind {
     ThirdParty { contact: Option<String>, expires_secs: u32 },
     /// A NOTIFY of the reg event.
     Notify,
-    /// A management INVITE.
+    /// An INVITE, for management or with a large message.
     Invite,
 }
 
@@ -94,8 +94,8 @@ pub fn reply(settings: &Settings, context: &ReplyContext, reply: &Reply, now: Ti
             }
             response
         }
-        // A management INVITE is answered by its own procedure.
-        Reply::Managed | Reply::NothingToManage => respond(500, reason_phrase(500)),
+        // INVITEs are answered by their own procedures.
+        Reply::Managed | Reply::NothingToManage | Reply::Invited => respond(500, reason_phrase(500)),
         // That there are too many clients here is no reason for the notifier to end the subscription; only "later" is.
         Reply::Refused { status, .. } if matches!(context.kind, Kind::Notify) && *status != 503 => {
             respond(200, reason_phrase(200))
@@ -139,7 +139,7 @@ fn contacts(context: &ReplyContext, bindings: &[BoundContact], response: &mut Re
 }
 
 /// WX-2: the sender's network correlates by the icid it sent; we add whose network answered.
-fn echo_charging(realm: &str, request: &Request, response: &mut Response) {
+pub(super) fn echo_charging(realm: &str, request: &Request, response: &mut Response) {
     if let Some(vector) = request.headers.get("P-Charging-Vector") {
         let told = vector.to_ascii_lowercase().contains("term-ioi");
         let term = if told { String::new() } else { format!(";term-ioi={realm}") };

@@ -41,7 +41,7 @@ pub fn push(settings: &Settings, realm: &RealmSettings, push: &Push, now: Timest
     request.headers.push("Max-Forwards", "70");
     way.push_route(&push.envelope.request_uri, &mut request);
     names(settings, push.envelope, push.transaction, &mut request);
-    identity(push, &mut request);
+    identity(push.envelope, push.client, &mut request);
     replayed(push.envelope, &mut request);
     if let Some(uid) = push.message_uid {
         // SNDP-7.
@@ -133,7 +133,7 @@ pub(super) fn names(settings: &Settings, envelope: &Envelope, transaction: &Tran
     request.headers.push("From", retagged(&stored(KeptName::From), Some(from_tag)));
     request.headers.push("To", retagged(&stored(KeptName::To), None));
     request.headers.push("Call-ID", format!("{call_id}@{}", settings.host));
-    request.headers.push("CSeq", sip::cseq(*cseq, &Method::Message));
+    request.headers.push("CSeq", sip::cseq(*cseq, &request.method));
 }
 
 /// The same party in another dialog.
@@ -146,24 +146,24 @@ fn retagged(party: &str, tag: Option<&str>) -> String {
     }
 }
 
-/// SNDP-1, SNDP-2, PUSH-W2: who sent it, as what it goes, and to which client.
-fn identity(push: &Push, request: &mut Request) {
-    identities(push.envelope, request);
+/// SNDP-1, SNDP-2, SNDL-1, SNDL-2, PUSH-W2: who sent it, as what it goes, and to which client.
+pub(super) fn identity(envelope: &Envelope, client: &Client, request: &mut Request) {
+    identities(envelope, request);
     request.headers.push("P-Asserted-Service", CPM_DEFERRED);
     request.headers.push("Accept-Contact", tags::accept_icsi(CPM_DEFERRED));
-    if let Some(instance) = &push.client.instance {
+    if let Some(instance) = &client.instance {
         request.headers.push("Accept-Contact", tags::accept_instance(instance));
     }
 }
 
-/// SNDP-2: the originator as it was authenticated, if they may be named.
+/// SNDP-2, SNDL-2: the originator as it was authenticated, if they may be named.
 pub(super) fn identities(envelope: &Envelope, request: &mut Request) {
     for identity in envelope.all(KeptName::PAssertedIdentity) {
         request.headers.push("P-Asserted-Identity", identity.0.clone());
     }
 }
 
-/// SNDP-5 in the reading of I-25: identifiers, subject and date as they were stored, octet for octet.
+/// SNDP-5 in the reading of I-25, and for large messages I-26: identifiers, subject and date as they were stored, octet for octet.
 pub(super) fn replayed(envelope: &Envelope, request: &mut Request) {
     let names = [
         KeptName::ConversationId,

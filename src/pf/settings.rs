@@ -26,6 +26,19 @@ pub struct Settings {
     pub legacy_system_tag: bool,
     /// Life asked for a subscription to a registration state.
     pub subscription_secs: u32,
+    /// Longest session interval (RFC 4028).
+    pub session_secs: u32,
+    /// Without it large messages neither come nor go.
+    pub large: Option<LargeSettings>,
+}
+
+/// Settings of Large Message Mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LargeSettings {
+    /// The largest message that is taken, octets.
+    pub message_bytes_max: u64,
+    /// Whether offers announce the size (SNDL-7d, I-11).
+    pub file_selector: bool,
 }
 
 /// Settings of one realm.
@@ -68,6 +81,8 @@ impl Settings {
             retry_after_secs: config.sip.retry_after_secs,
             legacy_system_tag: config.errands.legacy_system_tag,
             subscription_secs: config.sip.subscription_secs,
+            session_secs: config.sip.session_secs,
+            large: LargeSettings::new(&config.msrp),
         }
     }
 
@@ -97,6 +112,14 @@ impl Settings {
     #[must_use]
     pub fn home(&self) -> Option<&Arc<RealmSettings>> {
         self.realms.values().next()
+    }
+}
+
+impl LargeSettings {
+    /// `None` if there is no socket for them.
+    fn new(config: &config::Msrp) -> Option<Self> {
+        let message_bytes_max = config.message_bytes_max;
+        (!config.listen.is_empty()).then_some(Self { message_bytes_max, file_selector: config.file_selector })
     }
 }
 

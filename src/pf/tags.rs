@@ -6,6 +6,8 @@ use crate::sip::NameAddr;
 pub const CPM_DEFERRED: &str = "urn:urn-7:3gpp-service.ims.icsi.oma.cpm.deferred";
 /// ICSI of a Pager Mode standalone message.
 pub const CPM_MSG: &str = "urn:urn-7:3gpp-service.ims.icsi.oma.cpm.msg";
+/// ICSI of a Large Message Mode standalone message.
+pub const CPM_LARGEMSG: &str = "urn:urn-7:3gpp-service.ims.icsi.oma.cpm.largemsg";
 
 /// ICSI of system messages (I-05).
 pub const CPM_SYSTEM: &str = "urn:urn-7:3gpp-service.ims.icsi.oma.cpm.systemmsg";
@@ -16,7 +18,12 @@ const ICSI_REF: &str = "+g.3gpp.icsi-ref";
 /// An `Accept-Contact` value that prefers clients with this ICSI: without `require` and `explicit`, because many clients
 /// do not register `.deferred` (spec 1.7).
 pub(super) fn accept_icsi(icsi: &str) -> String {
-    format!("*;{ICSI_REF}=\"{}\"", icsi.replacen(':', "%3A", 2))
+    format!("*;{}", icsi_ref(icsi))
+}
+
+/// The media feature tag of a service, as a parameter of Contact or Accept-Contact.
+pub(super) fn icsi_ref(icsi: &str) -> String {
+    format!("{ICSI_REF}=\"{}\"", icsi.replacen(':', "%3A", 2))
 }
 
 /// An `Accept-Contact` value that reaches this client and no other (RFC 3840, 3841, 5626).

@@ -1,13 +1,15 @@
 //! What may be asked of a queue: imperative, with everything a decision needs in it.
 
-use super::event::{Action, Client, Envelope, ErrandFailure, ErrandId, Gone, Location, Source};
-use crate::types::{ClientId, MessageId, OriginKey, Timestamp};
+use super::event::{Action, Client, Envelope, ErrandFailure, ErrandId, Gone, Location, Source, TransferFault};
+use crate::types::{ClientId, Digest, MessageId, OriginKey, Timestamp};
 
 /// A command for one user's queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     Register(Register),
     Defer(Box<Defer>),
+    /// Would this large message be taken? What is known of it before it has come; changes nothing unless it is refused.
+    Offer(Box<Defer>),
     DeliveryEnded(DeliveryEnded),
     /// Is there anything to manage (MNG-1)? Changes nothing.
     Inquire(Manage),
@@ -52,6 +54,17 @@ pub struct Defer {
     pub envelope: Envelope,
     pub origin: OriginKey,
     pub received_at: Timestamp,
+    /// Of a body that came piece by piece; any other comes with the command and is named then.
+    pub kept: Option<Kept>,
+}
+
+/// A body whose pieces are kept already (DEF-2c-vi).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The name they are kept under, which becomes the message's.
+    pub id: MessageId,
+    /// SHA-256 of all octets.
+    pub digest: Digest,
 }
 
 /// A management INVITE of a client, past its ACK (MNG-3 … MNG-7).
@@ -92,6 +105,8 @@ pub enum Outcome {
     Timeout,
     Transport,
     Congestion,
+    /// The client took the call of a large message, and then not the message (I-39).
+    Broken(TransferFault),
     /// Not sent at all: while it waited for its turn the message expired, or the client went.
     Unsent,
 }

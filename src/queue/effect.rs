@@ -23,7 +23,9 @@ pub enum Reply {
     Registered(Vec<BoundContact>),
     /// 200 to a management INVITE (MNG-2).
     Managed,
-    /// 488 to it, with "125 No messages" (MNG-1).
+    /// 200 to the INVITE of a large message: it may come.
+    Invited,
+    /// 488 to a management INVITE, with "125 No messages" (MNG-1).
     NothingToManage,
     /// A refusal.
     Refused { status: u16, reason: String, retry_after_secs: Option<u32> },

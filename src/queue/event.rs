@@ -4,11 +4,12 @@
 //! could be decided: replay reads them and computes nothing.
 
 mod errands;
+mod kept;
 mod kind;
 
 use super::question::{Admission, Delivery, Disposal, Handling, Judge, Mode, Ruling};
 use crate::config::Transport;
-use crate::types::{ClientId, MessageId, Octets, OriginKey, Timestamp};
+use crate::types::{ClientId, Digest, MessageId, Octets, OriginKey, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 
@@ -18,6 +19,7 @@ pub use errands::{
     ManagementRequested, MessageDeleted, MessageInterworked, MessageStored, NotificationCalledFor, NotificationPlanned,
     NotificationSent, PreferencesChanged, PreferencesMissed, StandIn, StoreCause,
 };
+pub use kept::{KeptHeader, KeptName};
 pub use kind::Kind;
 
 /// Something that happened. Past tense, complete in itself.
@@ -26,12 +28,14 @@ pub enum Event {
     ClientRegistered(ClientRegistered),
     ClientGone(ClientGone),
     MessageDeferred(Box<MessageDeferred>),
+    BodyKept(BodyKept),
     DeferralRefused(DeferralRefused),
     HandlingChosen(HandlingChosen),
     DeliveryStarted(DeliveryStarted),
     DeliveryWithheld(DeliveryWithheld),
     MessageDelivered(MessageDelivered),
     DeliveryFailed(DeliveryFailed),
+    TransferFailed(TransferFailed),
     MessageDiscarded(MessageDiscarded),
     StoreAwaited(StoreAwaited),
     PreferencesChanged(PreferencesChanged),
@@ -148,7 +152,16 @@ pub struct MessageDeferred {
     pub admission: Ruling<Admission>,
 }
 
-/// What DEF-1a to DEF-1c want stored, the body apart: it is kept octet for octet under the message's id.
+/// The body of the message accepted with the same record had come piece by piece (DEF-2c-vi).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BodyKept {
+    pub message: MessageId,
+    /// SHA-256 of all its octets.
+    pub digest: Digest,
+}
+
+/// What DEF-1a to DEF-1c, and DEF-2a to DEF-2c, want stored, the body apart: it is kept octet for octet under the
+/// message's id.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Envelope {
     pub mode: Mode,
@@ -156,74 +169,16 @@ pub struct Envelope {
     pub request_uri: String,
     /// The stored headers, in the order received, with their own octets.
     pub headers: Vec<KeptHeader>,
-    /// Octets of the body (DEF-1a-viii).
+    /// Octets of the body (DEF-1a-viii); of a large message, of all chunks put together (DEF-2c-iv, I-24).
     pub size: u64,
     /// What IMDN needs of the CPIM headers (DEF-1b).
     pub imdn: Option<Imdn>,
-    /// `Expires` as asked for, seconds.
+    /// `Expires`, or `Message-Expires` of a large message, as asked for, seconds.
     pub expires_asked_secs: Option<u64>,
     /// The sender asked for anonymity (RFC 3323, RFC 3325).
     pub anonymous: bool,
     /// Where disposition notifications go (I-18): never shown, never exported. An authenticated sender's address.
     pub return_address: Option<String>,
-}
-
-/// One stored header.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KeptHeader {
-    pub name: KeptName,
-    pub value: Octets,
-}
-
-/// The headers that are stored (DEF-1a-i … 1a-xi) and no others (DEF-1n). Stored by position: append only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum KeptName {
-    From,
-    To,
-    PAssertedIdentity,
-    Subject,
-    Date,
-    AcceptContact,
-    ContentType,
-    ConversationId,
-    ContributionId,
-    InReplyToContributionId,
-    ReferredBy,
-}
-
-impl KeptName {
-    /// All of them, in the order of the standard.
-    pub const ALL: [Self; 11] = [
-        Self::From,
-        Self::To,
-        Self::PAssertedIdentity,
-        Self::Subject,
-        Self::Date,
-        Self::AcceptContact,
-        Self::ContentType,
-        Self::ConversationId,
-        Self::ContributionId,
-        Self::InReplyToContributionId,
-        Self::ReferredBy,
-    ];
-
-    /// The header's name on the wire.
-    #[must_use]
-    pub const fn wire(self) -> &'static str {
-        match self {
-            Self::From => "From",
-            Self::To => "To",
-            Self::PAssertedIdentity => "P-Asserted-Identity",
-            Self::Subject => "Subject",
-            Self::Date => "Date",
-            Self::AcceptContact => "Accept-Contact",
-            Self::ContentType => "Content-Type",
-            Self::ConversationId => "Conversation-ID",
-            Self::ContributionId => "Contribution-ID",
-            Self::InReplyToContributionId => "InReplyTo-Contribution-ID",
-            Self::ReferredBy => "Referred-By",
-        }
-    }
 }
 
 impl Envelope {
@@ -354,6 +309,37 @@ pub enum DeliveryFailure {
     Interrupted,
 }
 
+/// The client took the call of a large message, and the message did not get there; it stays in the queue (SNDL-ERR-2,
+/// I-39).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TransferFailed {
+    pub message: MessageId,
+    pub client: ClientId,
+    pub fault: TransferFault,
+    pub retry: Retry,
+}
+
+/// What went wrong once the call stood. Stored by position: append only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TransferFault {
+    /// The session description in its answer is none that a message can be sent by.
+    Answer,
+    /// It takes no message of this size (`max-size`).
+    TooLarge,
+    /// It did not connect, or named no session of ours.
+    NotBound,
+    /// It answered a chunk with this MSRP status.
+    Status(u16),
+    /// It did not answer a chunk in time, or read no more.
+    Unanswered,
+    /// The connection or the call ended before the last chunk was answered.
+    Closed,
+    /// The body could not be read from the disk, or is not what was received.
+    Damaged,
+    /// There is no MSRP socket any more (`msrp.listen`).
+    Unconfigured,
+}
+
 /// When it is tried again (spec 4.1, "Retry").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Retry {
@@ -399,11 +385,13 @@ impl Event {
             Self::ErrandBegun(event) => event.message,
             Self::ErrandFailed(event) => event.message,
             Self::MessageDeferred(event) => Some(event.id),
+            Self::BodyKept(event) => Some(event.message),
             Self::HandlingChosen(event) => Some(event.message),
             Self::DeliveryStarted(event) => Some(event.message),
             Self::DeliveryWithheld(event) => Some(event.message),
             Self::MessageDelivered(event) => Some(event.message),
             Self::DeliveryFailed(event) => Some(event.message),
+            Self::TransferFailed(event) => Some(event.message),
             Self::MessageDiscarded(event) => Some(event.message),
             Self::StoreAwaited(event) => Some(event.message),
             Self::PreferencesMissed(event) => Some(event.message),

@@ -8,6 +8,7 @@ mod indexes;
 use super::event::{
     Client, ClientRegistered, DeliveryFailed, DeliveryStarted, DeliveryWithheld, DisposalPostponed, Event,
     HandlingChosen, MessageDeferred, MessageDelivered, MessageDiscarded, Retry, StoreAwaited, StoreCause,
+    TransferFailed,
 };
 use super::question::{Delivery, Handling, NotificationCause};
 use crate::types::{Address, ClientId, MessageId, OriginKey, Timestamp};
@@ -179,12 +180,16 @@ impl Queue {
             Event::ClientRegistered(event) => self.client_registered(event, at),
             Event::ClientGone(event) => self.client_gone(&event.client),
             Event::MessageDeferred(event) => self.message_deferred(event),
+            Event::BodyKept(event) => self.change(&event.message, |entry| entry.digest = Some(event.digest)),
             Event::DeferralRefused(_) | Event::PreferencesMissed(_) | Event::DispositionForgone(_) => {}
             Event::HandlingChosen(event) => self.handling_chosen(event),
             Event::DeliveryStarted(event) => self.delivery_started(event, at),
             Event::DeliveryWithheld(event) => self.delivery_withheld(event),
             Event::MessageDelivered(event) => self.message_delivered(event),
-            Event::DeliveryFailed(event) => self.delivery_failed(event, at),
+            Event::DeliveryFailed(DeliveryFailed { message, client, retry, .. })
+            | Event::TransferFailed(TransferFailed { message, client, retry, .. }) => {
+                self.attempt_failed(message, client, *retry, at);
+            }
             Event::MessageDiscarded(MessageDiscarded { message, .. }) => self.message_discarded(message, at),
             Event::StoreAwaited(StoreAwaited { message, .. }) => self.store_awaited(*message, at),
             Event::PreferencesChanged(_) => self.lift_all_bars(),
@@ -273,6 +278,7 @@ impl Queue {
         let entry = Entry {
             id: event.id,
             envelope: event.envelope.clone(),
+            digest: None,
             received_at: event.received_at,
             expires_at: event.expires_at,
             handling: None,
@@ -357,28 +363,28 @@ impl Queue {
         self.remove(&event.message);
     }
 
-    fn delivery_failed(&mut self, event: &DeliveryFailed, at: Timestamp) {
+    fn attempt_failed(&mut self, message: &MessageId, client: &ClientId, retry: Retry, at: Timestamp) {
         // Who is not registered any more is asked anew when it comes back: there is nobody to bar.
-        let is_registered = self.client(&event.client).is_some();
-        self.change(&event.message, |entry| {
-            entry.open.retain(|attempt| attempt.client != event.client);
-            match event.retry {
-                Retry::PairWhenRegistered if is_registered => entry.bar(&event.client, Bar::UntilRegistered),
-                Retry::PairAt(at) if is_registered => entry.bar(&event.client, Bar::Until(at)),
+        let is_registered = self.client(client).is_some();
+        self.change(message, |entry| {
+            entry.open.retain(|attempt| attempt.client != *client);
+            match retry {
+                Retry::PairWhenRegistered if is_registered => entry.bar(client, Bar::UntilRegistered),
+                Retry::PairAt(at) if is_registered => entry.bar(client, Bar::Until(at)),
                 Retry::MessageWhenRegistered => entry.declined = true,
                 _ => {}
             }
-            if event.retry != Retry::AtOnce && entry.requested.as_ref() == Some(&event.client) {
+            if retry != Retry::AtOnce && entry.requested.as_ref() == Some(client) {
                 entry.requested = None;
             }
         });
-        self.take_back_history(&event.message, at);
-        let pause = match event.retry {
+        self.take_back_history(message, at);
+        let pause = match retry {
             Retry::ClientAt(at) => Pause::Until(at),
             Retry::ClientWhenRegistered => Pause::UntilRegistered,
             Retry::AtOnce | Retry::PairWhenRegistered | Retry::MessageWhenRegistered | Retry::PairAt(_) => return,
         };
-        if let Some(registered) = self.registered_mut(&event.client) {
+        if let Some(registered) = self.registered_mut(client) {
             registered.reach.failed(pause, at);
         }
     }

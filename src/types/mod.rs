@@ -8,5 +8,5 @@ mod time;
 
 pub use address::{Address, AddressError};
 pub use ids::{Chain, ClientId, Digest, IdSource, MessageId, OriginKey, SeedSecret, UserKey};
-pub use octets::Octets;
+pub use octets::{Octets, PIECE};
 pub use time::Timestamp;

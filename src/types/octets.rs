@@ -5,6 +5,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt;
 
+/// Octets of a body that are kept, read and sent on together; the last piece of a body may be shorter. Part of the data
+/// format.
+pub const PIECE: usize = 64 << 10;
+
 /// Octets that serialise as one block. `Debug` shows only how many, because they may be personal data.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Octets(pub Vec<u8>);

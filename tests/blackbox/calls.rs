@@ -93,7 +93,8 @@ fn mng_0_what_is_wrong_with_an_invite_is_told_before_the_200() {
     assert_eq!(answer.header("Min-SE"), Some("90"));
     w.refused(&good().without("Contact"), 400);
     let elsewhere = Message { start: format!("INVITE sip:{}@{REALM} SIP/2.0", w.bob), ..good() };
-    w.refused(&elsewhere, 405);
+    let warning = w.refused(&elsewhere, 488);
+    assert!(warning.header("Warning").unwrap().contains("Only large messages"));
     w.server.wait_for_metric(metric::QUEUED, 1.0);
 }
 

@@ -202,14 +202,14 @@ fn mng_5_sipp_has_a_message_stored_in_dovecot_and_what_cannot_be_stored_stays() 
 }
 
 /// Between us and Dovecot; keeps back the answer to an APPEND while it is told to, and says when one has come.
-struct Between {
-    address: SocketAddr,
-    holds: Arc<AtomicBool>,
+pub struct Between {
+    pub address: SocketAddr,
+    pub holds: Arc<AtomicBool>,
     appended: mpsc::Receiver<()>,
 }
 
 impl Between {
-    fn start(dovecot: SocketAddr) -> Self {
+    pub fn start(dovecot: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let holds = Arc::new(AtomicBool::new(true));
@@ -238,7 +238,7 @@ impl Between {
     }
 
     /// Waits until Dovecot has so many objects more, of which nobody knows.
-    fn has_appended(&self, count: usize) {
+    pub fn has_appended(&self, count: usize) {
         for _ in 0..count {
             self.appended.recv_timeout(PATIENCE).expect("an APPEND");
         }

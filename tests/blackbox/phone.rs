@@ -54,11 +54,13 @@ pub fn is_imdn(message: &Message) -> bool {
 }
 
 type Rule = Box<dyn FnMut(&Message) -> Reply + Send>;
+type Words = Box<dyn FnMut(&Message) -> Option<Message> + Send>;
 
 struct Shared {
     inbox: Mutex<Inbox>,
     changed: Condvar,
     rule: Mutex<Rule>,
+    words: Mutex<Words>,
     stop: AtomicBool,
 }
 
@@ -92,6 +94,7 @@ impl Phone {
             inbox: Mutex::default(),
             changed: Condvar::new(),
             rule: Mutex::new(rule),
+            words: Mutex::new(Box::new(|_| None)),
             stop: AtomicBool::new(false),
         });
         let (udp, listener) = bind_both();
@@ -114,6 +117,11 @@ impl Phone {
     /// From now on requests are answered by this rule.
     pub fn change(&self, rule: impl FnMut(&Message) -> Reply + Send + 'static) {
         *self.shared.rule.lock().unwrap() = Box::new(rule);
+    }
+
+    /// From now on requests for which this makes a response get it, and the others what the rule says.
+    pub fn say(&self, words: impl FnMut(&Message) -> Option<Message> + Send + 'static) {
+        *self.shared.words.lock().unwrap() = Box::new(words);
     }
 
     /// Everything that has come so far, in order.
@@ -259,10 +267,14 @@ impl Shared {
             return Some(answer);
         }
         // New, or begun and still without an answer: the user may have come to one.
-        let answer = match (self.rule.lock().unwrap())(&message) {
-            Reply::Status(status) => Some(message.answer(status, "As the test says").to_bytes()),
-            Reply::Silence => None,
-            Reply::Lost => {
+        let words = (self.words.lock().unwrap())(&message);
+        let answer = match words.is_none().then(|| (self.rule.lock().unwrap())(&message)) {
+            None => words.map(|response| response.to_bytes()),
+            // An ACK is never answered.
+            _ if message.method() == Some("ACK") => None,
+            Some(Reply::Status(status)) => Some(message.answer(status, "As the test says").to_bytes()),
+            Some(Reply::Silence) => None,
+            Some(Reply::Lost) => {
                 inbox.lost += 1;
                 return None;
             }

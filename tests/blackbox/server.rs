@@ -33,19 +33,37 @@ pub fn free_address() -> SocketAddr {
 pub struct Setup {
     pub next_hop: Option<SocketAddr>,
     pub trusted: bool,
+    /// The sockets for large messages, with blanks between them.
+    pub msrp: &'static str,
+    /// Where its directory is made, if not where all are.
+    pub place: Option<PathBuf>,
     /// More configuration, as TOML.
     pub config: String,
 }
 
+const PLAIN: &str = "msrp:127.0.0.1:0";
+
 impl Setup {
     /// An S-CSCF at this address, on a trusted loopback: the command line of the README.
     pub fn behind(next_hop: SocketAddr) -> Self {
-        Self { next_hop: Some(next_hop), trusted: true, config: String::new() }
+        Self { next_hop: Some(next_hop), trusted: true, msrp: PLAIN, place: None, config: String::new() }
+    }
+
+    /// No S-CSCF: what is pushed goes to where the registration came from, on a trusted loopback.
+    pub fn alone() -> Self {
+        Self { next_hop: None, trusted: true, msrp: PLAIN, place: None, config: String::new() }
     }
 
     #[must_use]
     pub fn config(mut self, toml: &str) -> Self {
         writeln!(self.config, "{toml}").unwrap();
+        self
+    }
+
+    /// Large messages with TLS as well; the configuration names the certificate.
+    #[must_use]
+    pub fn tls(mut self) -> Self {
+        self.msrp = "msrp:127.0.0.1:0 msrps:127.0.0.1:0";
         self
     }
 
@@ -55,8 +73,15 @@ impl Setup {
         self
     }
 
+    /// Its data directory is made in this one.
+    #[must_use]
+    pub fn at(mut self, place: &tempfile::TempDir) -> Self {
+        self.place = Some(place.path().to_owned());
+        self
+    }
+
     pub fn start(self) -> Server {
-        let home = tempfile::tempdir().unwrap();
+        let home = self.place.as_ref().map_or_else(tempfile::tempdir, tempfile::tempdir_in).unwrap();
         let mut server =
             Server { setup: self, home, sip: free_address(), admin: free_address(), child: None, starts: 0 };
         // Between the look and the use another process may have taken the port.
@@ -98,6 +123,9 @@ impl Server {
             .arg(self.data());
         if let Some(next_hop) = self.setup.next_hop {
             command.args(["--next-hop", &format!("sip:{next_hop}")]);
+        }
+        for listen in self.setup.msrp.split(' ') {
+            command.args(["--msrp-listen", listen]);
         }
         if self.setup.trusted {
             command.args(["--trusted-peer", "127.0.0.0/8"]);

@@ -21,8 +21,8 @@ pub(super) struct Agent {
     sent: u32,
     /// Requests that came while an answer was awaited.
     early: VecDeque<Request>,
-    /// Those that were answered already, by Call-ID and CSeq: they may come again.
-    answered: Vec<String>,
+    /// Those that were answered already, by Call-ID and CSeq, with the answer: they may come again.
+    answered: Vec<(String, Bytes)>,
 }
 
 impl Agent {
@@ -57,11 +57,15 @@ impl Agent {
             let credentials = answer(value, &request.method, &request.uri, user, self.password, "demo", 1);
             request.headers.push("Authorization", credentials.unwrap_or_default());
         }
+        self.exchange(&request, &branch)
+    }
+
+    fn exchange(&mut self, request: &Request, branch: &str) -> Result<Response, DemoError> {
         let bytes = request.to_bytes();
         let began = Instant::now();
         while began.elapsed() < PATIENCE {
             self.send(&bytes)?;
-            if let Some(response) = self.response(&branch)? {
+            if let Some(response) = self.response(branch)? {
                 if request.method == Method::Invite && response.status >= 300 {
                     let via = request.headers.get("Via").unwrap_or_default().to_owned();
                     self.acknowledge(&response, &request.uri, via)?;
@@ -93,8 +97,7 @@ impl Agent {
     pub fn confirm(&mut self, response: &Response) -> Result<(), DemoError> {
         self.sent += 1;
         let (sent, user, port) = (self.sent, self.user, self.here.port());
-        let contact = NameAddr::list(&response.headers, "Contact").into_iter().next();
-        let uri = contact.map_or_else(|| format!("sip:{}", self.server), |contact| contact.uri);
+        let uri = self.remote(response);
         let via = Via::new("UDP", "127.0.0.1", Some(port), &format!("z9hG4bKdemo{user}{sent}{port}"));
         self.acknowledge(response, &uri, via.to_string())
     }
@@ -131,17 +134,57 @@ impl Agent {
                     None => return Ok(None),
                 },
             };
-            if !self.answered.contains(&transaction(&request)) {
-                return Ok(Some(request));
+            match self.answered.iter().find(|(known, _)| *known == transaction(&request)) {
+                Some((_, answer)) => self.send(answer)?,
+                None if request.method == Method::Ack => {}
+                None => return Ok(Some(request)),
             }
-            self.accept(&request)?;
         }
     }
 
     /// 200 OK.
     pub fn accept(&mut self, request: &Request) -> Result<(), DemoError> {
-        self.answered.push(transaction(request));
-        self.send(&Response::to(request, 200, "OK", self.user).to_bytes())
+        self.respond(request, &Response::to(request, 200, "OK", self.user))
+    }
+
+    /// 200 OK to an INVITE, with a body.
+    pub fn answer(&mut self, request: &Request, content_type: &'static str, body: &str) -> Result<(), DemoError> {
+        let mut response = Response::to(request, 200, "OK", self.user);
+        for route in request.headers.all("Record-Route") {
+            response.headers.push("Record-Route", route.to_owned());
+        }
+        response.headers.push("Contact", self.contact());
+        response.headers.push("Content-Type", content_type);
+        response.body = Bytes::copy_from_slice(body.as_bytes());
+        self.respond(request, &response)
+    }
+
+    fn respond(&mut self, request: &Request, response: &Response) -> Result<(), DemoError> {
+        let bytes = response.to_bytes();
+        self.answered.push((transaction(request), bytes.clone()));
+        self.send(&bytes)
+    }
+
+    /// Ends a call that was answered with this.
+    pub fn hang_up(&mut self, accepted: &Response) -> Result<Response, DemoError> {
+        self.sent += 1;
+        let (sent, user, port) = (self.sent, self.user, self.here.port());
+        let branch = format!("z9hG4bKdemo{user}{sent}{port}");
+        let mut request = Request::new(Method::Bye, self.remote(accepted));
+        request.headers.push("Via", Via::new("UDP", "127.0.0.1", Some(port), &branch).to_string());
+        request.headers.push("Max-Forwards", "70");
+        for name in ["From", "To", "Call-ID"] {
+            request.headers.push(name, accepted.headers.get(name).unwrap_or_default().to_owned());
+        }
+        let number = accepted.cseq().map_or(1, |(number, _)| number.saturating_add(1));
+        request.headers.push("CSeq", cseq(number, &Method::Bye));
+        self.exchange(&request, &branch)
+    }
+
+    /// Where requests of a call go.
+    fn remote(&self, response: &Response) -> String {
+        let contact = NameAddr::list(&response.headers, "Contact").into_iter().next();
+        contact.map_or_else(|| format!("sip:{}", self.server), |contact| contact.uri)
     }
 
     fn send(&self, bytes: &Bytes) -> Result<(), DemoError> {

@@ -44,7 +44,16 @@ impl Host {
     pub fn start(directory: &Directory) -> Result<Self, DemoError> {
         let program = std::env::current_exe().map_err(io("this program cannot find itself"))?;
         let mut child = Command::new(program)
-            .args(["serve", "--listen", "udp:127.0.0.1:0", "--admin", "127.0.0.1:0", "--data"])
+            .args([
+                "serve",
+                "--listen",
+                "udp:127.0.0.1:0",
+                "--msrp-listen",
+                "msrp:127.0.0.1:0",
+                "--admin",
+                "127.0.0.1:0",
+                "--data",
+            ])
             .arg(directory.data())
             .stdin(Stdio::null())
             .stdout(Stdio::null())

@@ -1,11 +1,13 @@
-//! `restante demo`: the story of two messages, on real SIP over loopback, through a `kill -9`; and `--manage`, the story
-//! of three that their recipient deals with.
+//! `restante demo`: the story of two messages, on real SIP over loopback, through a `kill -9`; `--manage`, the story of
+//! three that their recipient deals with; and `--large`, that of a picture.
 //!
 //! The server is this same program, started as a child on the embedded default. Alice and Bob are two small user agents.
 
 mod agent;
 mod host;
+mod large;
 mod manage;
+mod session;
 
 use crate::audit::{self, AuditError};
 use crate::config::DEMO_REALM;
@@ -52,6 +54,8 @@ pub enum Story {
     Push,
     /// Three messages wait, and their recipient says what becomes of each.
     Manage,
+    /// A picture waits, and is fetched.
+    Large,
 }
 
 /// Plays the story; `say` gets each step.
@@ -62,6 +66,7 @@ pub fn demo(story: Story, say: impl Fn(&str)) -> Result<(), DemoError> {
     match story {
         Story::Push => push(&say),
         Story::Manage => manage::play(&say),
+        Story::Large => large::play(&say),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Why something could not be stored or removed, and whether it is worth another try.
 
+use super::content::PieceError;
 use super::counters::Outcome;
 use crate::gateway::shelf::ShelfError;
 
@@ -34,6 +35,10 @@ pub enum StoreError {
     Refused { command: &'static str, code: String },
     #[error("the store failed: {cause}; see the server's log and the disk's health, then restart")]
     Failed { cause: String },
+    #[error(
+        "a large message cannot be stored: {0}; it is tried again, and if that does not help see the journal's health"
+    )]
+    Piece(#[from] PieceError),
     #[error("the message store is stopping")]
     Stopping,
 }
@@ -51,6 +56,11 @@ impl StoreError {
         matches!(self, Self::Unreachable { .. } | Self::Timeout { .. } | Self::Protocol { .. } | Self::Lacks { .. })
     }
 
+    /// Whether the connection is good for nothing more: a literal that cannot be finished is one without end.
+    pub(super) const fn ends_the_connection(&self) -> bool {
+        self.is_of_the_server() || matches!(self, Self::Piece(_))
+    }
+
     pub(super) const fn outcome(&self) -> Outcome {
         match self {
             Self::Unreachable { .. } | Self::Resting { .. } | Self::Stopping => Outcome::Unreachable,
@@ -58,7 +68,7 @@ impl StoreError {
             Self::Busy { .. } | Self::Unavailable { .. } => Outcome::Busy,
             Self::Quota => Outcome::Quota,
             Self::Login => Outcome::Login,
-            Self::Protocol { .. } | Self::Lacks { .. } | Self::Failed { .. } => Outcome::Failed,
+            Self::Protocol { .. } | Self::Lacks { .. } | Self::Failed { .. } | Self::Piece(_) => Outcome::Failed,
             Self::Refused { .. } => Outcome::Refused,
         }
     }

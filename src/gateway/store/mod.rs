@@ -3,6 +3,7 @@
 //! Folders have one name everywhere, `Default/…` with `/` between the levels ([`folder`]); what separates them on an IMAP
 //! server is that server's affair.
 
+mod content;
 mod counters;
 mod embedded;
 mod error;
@@ -12,13 +13,13 @@ mod imap;
 #[cfg(test)]
 mod tests;
 
+pub use content::{Content, PIECE, PieceError, Pieces, Rest};
 pub use counters::{Counters, Limit, Operation, Outcome, Uncounted};
 pub use embedded::{Embedded, Folder, Listed, Reading};
 pub use error::StoreError;
 pub use imap::{ImapStore, StartError};
 
 use crate::types::{Address, Digest};
-use bytes::Bytes;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -42,14 +43,14 @@ pub trait MessageStore: Send + Sync {
 }
 
 /// An object to be stored.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Append {
     /// Whose store.
     pub user: Address,
     /// The folder below the root: the Conversation-ID as it came; empty for the root itself.
     pub folder: String,
     /// Header block and body.
-    pub object: Bytes,
+    pub object: Content,
     /// Of the object's header block.
     pub imdn_message_id: String,
     /// This is a repeat: whether it is there already is looked up first.
@@ -60,7 +61,7 @@ pub struct Append {
 impl fmt::Debug for Append {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut shown = f.debug_struct("Append");
-        shown.field("user", &self.user).field("octets", &self.object.len()).field("may_exist", &self.may_exist);
+        shown.field("user", &self.user).field("octets", &self.object.length()).field("may_exist", &self.may_exist);
         shown.finish_non_exhaustive()
     }
 }

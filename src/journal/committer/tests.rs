@@ -12,6 +12,9 @@ type Order = Result<(), JournalError>;
 /// The append that the puppet refuses.
 const CONFLICTS: u64 = u64::MAX;
 
+/// What the puppet says it saw before the bound of a discard.
+const DISCARDED: u64 = u64::MAX - 1;
+
 /// Waits for an order before each commit and each probe, and tells what it was given.
 struct Puppet {
     orders: mpsc::Receiver<Order>,
@@ -32,6 +35,11 @@ impl Sink for Puppet {
         Ok(Written::default())
     }
 
+    fn discard(&mut self, discard: &Discard) -> Result<bool, JournalError> {
+        self.seen.send(vec![DISCARDED, discard.bound.into()]).unwrap();
+        self.orders.recv().unwrap().map(|()| true)
+    }
+
     fn probe(&mut self) -> Order {
         self.seen.send(Vec::new()).unwrap();
         self.orders.recv().unwrap()
@@ -49,6 +57,7 @@ struct Tally {
     failed: AtomicUsize,
     busy: AtomicUsize,
     disk: AtomicUsize,
+    orphans: AtomicUsize,
 }
 
 impl Counters for Tally {
@@ -57,6 +66,9 @@ impl Counters for Tally {
     }
     fn conflict(&self) {
         self.conflicts.fetch_add(1, Ordering::SeqCst);
+    }
+    fn orphan(&self) {
+        self.orphans.fetch_add(1, Ordering::SeqCst);
     }
     fn write_failed(&self) {
         self.failed.fetch_add(1, Ordering::SeqCst);
@@ -107,7 +119,7 @@ fn append(seq: u64) -> Append {
 }
 
 fn with_body(seq: u64, octets: usize) -> Append {
-    Append { bodies: vec![(MessageId([2; 16]), Bytes::from(vec![0; octets]))], ..append(seq) }
+    Append { bodies: vec![(MessageId([2; 16]), Body::Whole(Bytes::from(vec![0; octets])))], ..append(seq) }
 }
 
 fn sick() -> JournalError {
@@ -279,4 +291,29 @@ fn a_committer_that_dies_leaves_nobody_waiting() {
     }
     assert_eq!(stage.committer.append(append(3)).map(|_| ()), Err(JournalError::Closed));
     stage.committer.close();
+}
+
+#[test]
+fn a_discard_comes_after_the_appends_before_it_and_is_counted() {
+    let stage = stage(LIMITS);
+    let first = stage.committer.append(append(1)).unwrap();
+    assert_eq!(stage.seen.recv().unwrap(), [1]);
+    let rest: Vec<_> = (2..=5).map(|seq| stage.committer.append(append(seq)).unwrap()).collect();
+    stage.committer.discards().push(Discard { message: MessageId([1; 16]), bound: 7 });
+    for expected in [&[2, 3, 4][..], &[5], &[DISCARDED, 7]] {
+        stage.orders.send(Ok(())).unwrap();
+        assert_eq!(stage.seen.recv().unwrap(), expected);
+    }
+    stage.orders.send(Ok(())).unwrap();
+    for commit in rest.into_iter().chain([first]) {
+        assert_eq!(commit.blocking_recv().unwrap(), Ok(()));
+    }
+    // Without any append it wakes the committer, and a failure is nobody's but the next start's.
+    stage.committer.discards().push(Discard { message: MessageId([1; 16]), bound: 8 });
+    assert_eq!(stage.seen.recv().unwrap(), [DISCARDED, 8]);
+    stage.orders.send(Err(sick())).unwrap();
+    stage.committer.close();
+    assert_eq!((stage.tally.orphans.load(Ordering::SeqCst), stage.committer.healthy()), (1, Err(JournalError::Closed)));
+    stage.committer.discards().push(Discard { message: MessageId([1; 16]), bound: 9 });
+    assert!(stage.seen.recv().is_err(), "after closing nothing is done");
 }

@@ -17,6 +17,9 @@ const LOG_BYTES_MAX: u64 = 32 << 20;
 /// Bits of bloom filter per key: about 1 % false positives.
 const BLOOM_BITS: f64 = 10.0;
 
+/// Values of so many octets are put aside: pieces of large bodies, and no message that came in a SIP request.
+const LARGE_VALUE: u64 = 16 << 10;
+
 /// Octets of a user's key at the front of an `events` key.
 const USER_PREFIX: usize = 16;
 
@@ -99,10 +102,30 @@ fn family(profile: Profile, cache: &Cache) -> Options {
             options.add_compact_on_deletion_collector_factory(1024, 512, 0.5);
             table.set_bloom_filter(BLOOM_BITS, false);
             table.set_block_size(16 << 10);
+            large_values_aside(&mut options);
         }
     }
     options.set_block_based_table_factory(&table);
     options
+}
+
+/// Pieces of large bodies lie in files of their own (RocksDB's blob files): written once at the flush, while compaction
+/// moves only where they lie, and never in the block cache. Small memtables, because a thousand transfers fill them as
+/// fast as the disk takes them. A program from before reads such a directory: whether values are put aside is a matter of
+/// writing only.
+fn large_values_aside(options: &mut Options) {
+    options.set_write_buffer_size(8 << 20);
+    // Writers of pieces pause at two that wait for the disk (`unowned::Yard::pace`); this leaves room for the committer.
+    options.set_max_write_buffer_number(4);
+    options.set_enable_blob_files(true);
+    options.set_min_blob_size(LARGE_VALUE);
+    options.set_blob_file_size(64 << 20);
+    options.set_blob_compression_type(DBCompressionType::Lz4);
+    // Messages end in about the order in which they came, and a file goes when nothing in it is wanted. What outlives its
+    // neighbours for long is moved on.
+    options.set_enable_blob_gc(true);
+    options.set_blob_gc_age_cutoff(0.25);
+    options.set_blob_gc_force_threshold(0.5);
 }
 
 /// What all column families share: one cache that bounds everything read, indexes and filters included.
@@ -124,6 +147,16 @@ pub(super) fn secondary() -> (Options, config::Journal) {
     options.create_missing_column_families(false);
     options.set_max_open_files(-1);
     (options, config)
+}
+
+/// In the log when the call returns, and durable with the next synced write of anybody.
+///
+/// A synced write syncs every log file that is not synced yet, not only the current one (RocksDB, `WriteToWAL`: for each of
+/// `logs_`), so a change of log files between the two does not matter. Where a memtable is flushed before that, its table
+/// is synced, and all closed log files are synced before it (`SyncClosedWals`, as always with several column families): no
+/// table ever shows a piece whose marker a loss of power could take away.
+pub(super) fn unsynced() -> WriteOptions {
+    WriteOptions::default()
 }
 
 /// Durable when the call returns.

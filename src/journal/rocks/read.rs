@@ -3,7 +3,7 @@
 use super::columns::{Column, column};
 use super::open::store;
 use crate::journal::{Head, JournalError, Loaded, Snapshot, Stored, layout};
-use crate::types::{Chain, MessageId, Timestamp, UserKey};
+use crate::types::{Chain, MessageId, PIECE, Timestamp, UserKey};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use rocksdb::{DB, DBPinnableSlice, DBRawIteratorWithThreadMode, ReadOptions, ReadTier, SnapshotWithThreadMode};
 
@@ -158,7 +158,7 @@ impl<'a> View<'a> {
     }
 
     pub fn body(&self, message: &MessageId) -> Result<Option<Bytes>, JournalError> {
-        let Some(first) = self.get(Column::Bodies, &layout::piece_key(message, 0))? else { return Ok(None) };
+        let Some(first) = self.piece_value(message, 0)? else { return Ok(None) };
         let (length, pieces, octets) = layout::read_first_piece(message, &first)?;
         let body = if pieces == 1 {
             Bytes::copy_from_slice(octets)
@@ -167,7 +167,7 @@ impl<'a> View<'a> {
             let mut body = BytesMut::with_capacity(octets.len() * 2);
             body.put_slice(octets);
             for piece in 1..pieces {
-                let Some(octets) = self.get(Column::Bodies, &layout::piece_key(message, piece))? else {
+                let Some(octets) = self.piece_value(message, piece)? else {
                     return Err(layout::damaged_body(message, "a piece is missing"));
                 };
                 body.put_slice(&octets);
@@ -181,9 +181,60 @@ impl<'a> View<'a> {
         }
     }
 
+    /// One piece, its first octets without the length in front.
+    pub fn piece(&self, message: &MessageId, number: u32) -> Result<Option<Bytes>, JournalError> {
+        let Some(value) = self.piece_value(message, number)? else {
+            return match self.body_length(message)?.and_then(layout::pieces) {
+                Some(pieces) if number < pieces => Err(layout::damaged_body(message, "a piece is missing")),
+                _ => Ok(None),
+            };
+        };
+        let octets = if number == 0 { layout::read_first_piece(message, &value)?.2 } else { &value[..] };
+        // A full piece may be any; only the last one may be shorter, and not by more or less than the whole says.
+        if octets.len() != PIECE {
+            let length = self.body_length(message)?.unwrap_or_default();
+            let expected = length.checked_sub(u64::from(number) * PIECE as u64);
+            if expected != Some(octets.len() as u64) {
+                return Err(layout::damaged_body(message, "a piece has another length than it should"));
+            }
+        }
+        Ok(Some(Bytes::copy_from_slice(octets)))
+    }
+
+    pub fn body_length(&self, message: &MessageId) -> Result<Option<u64>, JournalError> {
+        let Some(first) = self.piece_value(message, 0)? else { return Ok(None) };
+        layout::read_first_piece(message, &first).map(|(length, ..)| Some(length))
+    }
+
+    /// A piece as it is stored. What is read of large bodies is read once or twice: it does not push anything else out of
+    /// the cache.
+    pub fn piece_value(&self, message: &MessageId, number: u32) -> Result<Option<DBPinnableSlice<'a>>, JournalError> {
+        let (db, mut options) = (self.db, self.options());
+        options.fill_cache(number == 0);
+        let key = layout::piece_key(message, number);
+        db.get_pinned_cf_opt(&column(db, Column::Bodies)?, key, &options).map_err(|error| store(&error))
+    }
+
+    /// What the marker of a body says that is being written; `None` if there is none.
+    pub fn marker(&self, message: &MessageId) -> Result<Option<layout::Writing>, JournalError> {
+        let marker = self.get(Column::Meta, &layout::writing_key(message))?;
+        marker.map(|value| layout::read_writing(message, &value)).transpose()
+    }
+
+    /// The messages whose bodies are being written, as their markers say.
+    pub fn writing(&self) -> Result<Vec<MessageId>, JournalError> {
+        let mut found = Vec::new();
+        let upper = after_all_with(layout::META_WRITING);
+        self.scan(Column::Meta, layout::META_WRITING, upper.as_deref(), |key, _| {
+            found.push(layout::read_writing_key(key)?);
+            Ok(true)
+        })?;
+        Ok(found)
+    }
+
     /// Pieces of a stored body; 0 if there is none.
     pub fn pieces(&self, message: &MessageId) -> Result<u32, JournalError> {
-        let Some(first) = self.get(Column::Bodies, &layout::piece_key(message, 0))? else { return Ok(0) };
+        let Some(first) = self.piece_value(message, 0)? else { return Ok(0) };
         layout::read_first_piece(message, &first).map(|(_, pieces, _)| pieces)
     }
 

@@ -71,6 +71,14 @@ impl JournalRead for RocksReader {
         View::live(&self.db()).body(message)
     }
 
+    fn piece(&self, message: &MessageId, number: u32) -> Result<Option<Bytes>, JournalError> {
+        View::live(&self.db()).piece(message, number)
+    }
+
+    fn body_length(&self, message: &MessageId) -> Result<Option<u64>, JournalError> {
+        View::live(&self.db()).body_length(message)
+    }
+
     fn due(&self, from: Timestamp, until: Timestamp, limit: usize) -> Result<Vec<(Timestamp, UserKey)>, JournalError> {
         View::live(&self.db()).due(from, until, limit)
     }

@@ -4,12 +4,13 @@ use super::columns::{Column, column};
 use super::open::store;
 use super::options;
 use super::read::View;
-use crate::journal::committer::{Sink, Waiting, Written};
-use crate::journal::{Append, Head, JournalError, Totals, layout};
-use crate::types::{MessageId, Timestamp, UserKey};
+use super::unowned;
+use crate::journal::committer::{Discard, Sink, Waiting, Written};
+use crate::journal::{Append, Body, Head, JournalError, Totals, layout};
+use crate::types::{MessageId, PIECE, Timestamp, UserKey};
 use bytes::Bytes;
 use rocksdb::{BoundColumnFamily, DB, FlushOptions, WriteBatch, WriteOptions};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -29,6 +30,9 @@ pub(super) struct RocksSink {
     totals: Totals,
     pieces: HashMap<MessageId, u32>,
     value: Vec<u8>,
+    /// Bodies that a failed write would have brought: it may be in the log all the same, and they with it at the next
+    /// start, where the marker tells. Until then they are left alone.
+    uncertain: HashSet<MessageId>,
 }
 
 impl RocksSink {
@@ -42,6 +46,7 @@ impl RocksSink {
             heads: HashMap::new(),
             pieces: HashMap::new(),
             value: Vec::new(),
+            uncertain: HashSet::new(),
         }
     }
 
@@ -54,6 +59,18 @@ impl RocksSink {
         };
         let expected = append.seq.wrapping_sub(1);
         if found == expected { Ok(due) } else { Err(JournalError::Conflict { user: append.user, expected, found }) }
+    }
+
+    /// A body that was written in pieces must be there, whole, and nobody's yet.
+    fn check_kept(&self, append: &Append) -> Result<(), JournalError> {
+        for (message, body) in &append.bodies {
+            if let Body::Kept { length } = body
+                && View::live(&self.db).marker(message)?.is_none_or(|writing| writing.length != Some(*length))
+            {
+                return Err(layout::damaged_body(message, layout::UNWRITTEN));
+            }
+        }
+        Ok(())
     }
 
     /// Pieces to delete of a message that ended. The usual body has one piece, and then the filters say so without a
@@ -82,11 +99,11 @@ impl RocksSink {
         message: &MessageId,
         body: &Bytes,
     ) -> u32 {
-        let (first, rest) = body.split_at(body.len().min(layout::PIECE));
+        let (first, rest) = body.split_at(body.len().min(PIECE));
         layout::write_first_piece(value, body.len() as u64, first);
         into.put_cf(bodies, layout::piece_key(message, 0), value);
         let mut pieces = 1;
-        for piece in rest.chunks(layout::PIECE) {
+        for piece in rest.chunks(PIECE) {
             into.put_cf(bodies, layout::piece_key(message, pieces), piece);
             pieces += 1;
         }
@@ -121,6 +138,7 @@ impl RocksSink {
     /// Adds one checked append to the batch. Everything that can fail comes before anything is added.
     fn add(&mut self, append: &Append, into: &mut WriteBatch, columns: &Columns<'_>) -> Result<(), JournalError> {
         let due_before = self.check(append)?;
+        self.check_kept(append)?;
         let ended = append
             .ended
             .iter()
@@ -132,7 +150,14 @@ impl RocksSink {
         into.put_cf(&columns.heads, user.0, layout::write_head(&Head { seq: *seq, chain: *chain }, *due));
         self.heads.insert(*user, (*seq, *due));
         for (message, body) in bodies {
-            let pieces = Self::put_body(&mut self.value, into, &columns.bodies, message, body);
+            let pieces = match body {
+                Body::Whole(octets) => Self::put_body(&mut self.value, into, &columns.bodies, message, octets),
+                Body::Kept { length } => {
+                    // Its pieces were written before, to the same log: this write makes them durable (`options::unsynced`).
+                    into.delete_cf(&columns.meta, layout::writing_key(message));
+                    layout::pieces(*length).unwrap_or(1)
+                }
+            };
             into.put_cf(&columns.index, message.0, user.0);
             if pieces > 1 {
                 self.pieces.insert(*message, pieces);
@@ -196,6 +221,9 @@ impl Sink for RocksSink {
         let began = Instant::now();
         if let Err(error) = db.write_opt(writes, &self.write) {
             self.totals = totals;
+            let bodies = batch.iter().flat_map(|waiting| &waiting.append.bodies);
+            let kept = bodies.filter(|(_, body)| matches!(body, Body::Kept { .. }));
+            self.uncertain.extend(kept.map(|(message, _)| *message));
             return Err(store(&error));
         }
         let took = began.elapsed();
@@ -209,7 +237,13 @@ impl Sink for RocksSink {
     }
 
     fn disk_free(&mut self) -> Option<u64> {
-        let stat = rustix::fs::statvfs(&self.directory).ok()?;
-        Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+        unowned::disk_free(&self.directory)
+    }
+
+    fn discard(&mut self, discard: &Discard) -> Result<bool, JournalError> {
+        if self.uncertain.remove(&discard.message) {
+            return Ok(false);
+        }
+        unowned::remove(&self.db, &discard.message, Some(discard.bound))
     }
 }

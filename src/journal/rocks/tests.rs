@@ -1,8 +1,10 @@
 //! What only a journal on a disk can show: reopening, crashes, damage, a reader beside it.
 
+mod pieces;
+
 use super::columns::{Column, column};
 use super::*;
-use crate::journal::conformance::{ALICE, BOB, append, body, chain, commit, config, fill, open, stored};
+use crate::journal::conformance::{ALICE, BOB, append, body, chain, commit, config, fill, open, stored, whole};
 use crate::types::Chain;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -37,7 +39,7 @@ fn everything_is_there_after_closing_and_opening_again() {
     let secret = {
         let journal = open(at.path()).unwrap();
         let due = Some(Timestamp(77));
-        commit(&journal, Append { bodies: vec![(message, body(100_000))], due, ..append(ALICE, 1) }).unwrap();
+        commit(&journal, Append { bodies: vec![(message, whole(100_000))], due, ..append(ALICE, 1) }).unwrap();
         let snapshot = Snapshot { seq: 1, chain: chain(ALICE, 1), state: Bytes::from_static(b"state") };
         journal.put_snapshot(&ALICE, &snapshot).unwrap();
         journal.secret()
@@ -67,7 +69,7 @@ fn every_acknowledged_append_is_in_a_copy_taken_without_closing() {
     let journal = open(at.path()).unwrap();
     let message = MessageId([3; 16]);
     fill(&journal, ALICE, 1..=100);
-    commit(&journal, Append { bodies: vec![(message, body(70_000))], ..append(BOB, 1) }).unwrap();
+    commit(&journal, Append { bodies: vec![(message, whole(70_000))], ..append(BOB, 1) }).unwrap();
     let copy = copy_of(at.path());
     fill(&journal, ALICE, 101..=110);
     let crashed = open(copy.path()).unwrap();
@@ -114,12 +116,11 @@ fn child_that_appends_until_it_is_killed() {
     }
 }
 
-#[test]
-fn what_a_killed_process_acknowledged_is_there_when_the_next_one_opens() {
-    let at = directory();
+/// Starts this test in a process of its own, kills that after so many acknowledgements, and tells how many there were.
+fn killed_after(test: &str, at: &Path, count: u64) -> u64 {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "journal::rocks::tests::child_that_appends_until_it_is_killed", "--nocapture"])
-        .env(CHILD_DIRECTORY, at.path())
+        .args(["--ignored", "--exact", test, "--nocapture"])
+        .env(CHILD_DIRECTORY, at)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -130,13 +131,20 @@ fn what_a_killed_process_acknowledged_is_there_when_the_next_one_opens() {
         let line = line.unwrap();
         let Some(seq) = line.split("acknowledged ").nth(1).and_then(|seq| seq.parse::<u64>().ok()) else { continue };
         acknowledged = seq;
-        if seq >= 200 && !killed {
+        if seq >= count && !killed {
             child.kill().unwrap();
             killed = true;
         }
     }
     child.wait().unwrap();
-    assert!(acknowledged >= 200, "only {acknowledged}");
+    assert!(acknowledged >= count, "only {acknowledged}");
+    acknowledged
+}
+
+#[test]
+fn what_a_killed_process_acknowledged_is_there_when_the_next_one_opens() {
+    let at = directory();
+    let acknowledged = killed_after("journal::rocks::tests::child_that_appends_until_it_is_killed", at.path(), 200);
     let loaded = open(at.path()).unwrap().load(&ALICE).unwrap();
     assert!(loaded.head.seq >= acknowledged, "{} of {acknowledged} survived", loaded.head.seq);
     assert_eq!(loaded.head.chain, chain(ALICE, loaded.head.seq));
@@ -223,7 +231,7 @@ fn damaged_values_are_typed_errors_and_never_a_panic() {
     let journal = open(at.path()).unwrap();
     let message = MessageId([5; 16]);
     fill(&journal, ALICE, 1..=4);
-    commit(&journal, Append { bodies: vec![(message, body(200_000))], ..append(BOB, 1) }).unwrap();
+    commit(&journal, Append { bodies: vec![(message, whole(200_000))], ..append(BOB, 1) }).unwrap();
     tamper(&journal, Column::Events, &layout::event_key(&ALICE, 2), b"short");
     assert!(is_damage(&journal.load(&ALICE)));
     assert!(is_damage(&journal.records(&ALICE, 2, 1)));
@@ -308,7 +316,7 @@ fn a_body_on_the_disk_alone_is_not_in_memory_until_it_was_read() {
     let message = MessageId([8; 16]);
     {
         let journal = open(at.path()).unwrap();
-        commit(&journal, Append { bodies: vec![(message, body(500))], ..append(ALICE, 1) }).unwrap();
+        commit(&journal, Append { bodies: vec![(message, whole(500))], ..append(ALICE, 1) }).unwrap();
         journal.db.flush_cf(&column(&journal.db, Column::Bodies).unwrap()).unwrap();
     }
     let journal = open(at.path()).unwrap();
@@ -323,7 +331,7 @@ fn pieces_on_the_disk_are_all_deleted_at_the_end() {
     let messages: Vec<_> = (1..=40).map(|id| MessageId([id; 16])).collect();
     {
         let journal = open(at.path()).unwrap();
-        let bodies = messages.iter().map(|message| (*message, body(usize::from(message.0[0]) * 10_000))).collect();
+        let bodies = messages.iter().map(|message| (*message, whole(usize::from(message.0[0]) * 10_000))).collect();
         commit(&journal, Append { bodies, ..append(ALICE, 1) }).unwrap();
         journal.db.flush_cf(&column(&journal.db, Column::Bodies).unwrap()).unwrap();
     }
@@ -339,7 +347,7 @@ fn a_reader_beside_the_server_sees_the_moment_it_opened_and_catches_up() {
     let journal = open(at.path()).unwrap();
     let message = MessageId([6; 16]);
     let due = Some(Timestamp(5));
-    commit(&journal, Append { bodies: vec![(message, body(90_000))], due, ..append(ALICE, 1) }).unwrap();
+    commit(&journal, Append { bodies: vec![(message, whole(90_000))], due, ..append(ALICE, 1) }).unwrap();
     let reader = RocksReader::open(at.path()).unwrap();
     let own = reader.own.0.clone();
     assert_eq!(reader.records(&ALICE, 1, 9).unwrap(), [stored(ALICE, 1)]);
@@ -381,7 +389,7 @@ fn a_disk_below_its_watermark_takes_deletions_but_no_messages() {
     let at = directory();
     let full = config::Journal { disk_free_min: u64::MAX, ..config(at.path()) };
     let journal = RocksJournal::open(&full, Arc::new(crate::journal::Uncounted)).unwrap();
-    let message = Append { bodies: vec![(MessageId([1; 16]), body(10))], ..append(ALICE, 1) };
+    let message = Append { bodies: vec![(MessageId([1; 16]), whole(10))], ..append(ALICE, 1) };
     assert!(matches!(commit(&journal, message), Err(JournalError::DiskFull { .. })));
     commit(&journal, append(ALICE, 1)).unwrap();
 }

@@ -3,6 +3,10 @@
 mod answers;
 mod deferral;
 mod identity;
+mod large;
+mod large_answers;
+mod large_refusals;
+mod large_sending;
 mod managing;
 mod outline;
 mod pushing;

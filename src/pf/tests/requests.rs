@@ -8,12 +8,12 @@ const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, UPDATE, MESSAGE, NOTIFY, OPTIONS,
 
 #[test]
 fn methods_we_do_not_serve_are_405_with_those_we_do() {
-    for method in [Method::Invite, Method::Subscribe, Method::Other("DANCE".to_owned())] {
+    for method in [Method::Publish, Method::Subscribe, Method::Other("DANCE".to_owned())] {
         let refused = answer(Desk::new().scscf(&plain(&method, "sip:+12025550200@ims.example.net")));
         assert_eq!((refused.status, refused.headers.get("Allow")), (405, Some(ALLOW)), "{method}");
         assert_eq!(refused.headers.get("Server"), Some("CPM-serv/OMA1.0"));
     }
-    let strange = with(&plain(&Method::Invite, "sip:a@ims.example.net"), "Require", "100rel");
+    let strange = with(&plain(&Method::Subscribe, "sip:a@ims.example.net"), "Require", "100rel");
     assert_eq!(status(Desk::new().scscf(&strange)), 405, "section 8.2.1 comes before 8.2.2");
 }
 
@@ -47,7 +47,7 @@ fn what_belongs_to_no_dialog_is_481() {
 }
 
 #[test]
-fn an_invite_is_for_management_only_and_may_require_timers_and_lists() {
+fn without_msrp_an_invite_is_for_management_only_and_may_require_timers_and_lists() {
     let invite = |uri: &str| plain(&Method::Invite, uri);
     for ours in ["pf.ims.example.net", "IMS.example.net;user=x", "aaa.example.org"] {
         let invite = invite(&format!("sip:CPMDeferredMsgMgmt@{ours}"));
@@ -57,7 +57,8 @@ fn an_invite_is_for_management_only_and_may_require_timers_and_lists() {
         assert_eq!((refused.status, refused.headers.get("Unsupported")), (420, Some("100rel")));
     }
     for other in ["sip:CPMDeferredMsgMgmt@elsewhere.example.org", "sip:bob@pf.ims.example.net"] {
-        assert_eq!(status(Desk::new().scscf(&invite(other))), 405, "{other}");
+        let deaf = Desk::with(|config| config.msrp.listen.clear());
+        assert_eq!(status(deaf.scscf(&invite(other))), 405, "{other}");
     }
 }
 

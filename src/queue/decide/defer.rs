@@ -3,10 +3,12 @@
 use super::{Arrived, Env, Step, context, message_view, missed, ruling_on};
 use crate::queue::command::Defer;
 use crate::queue::effect::{Effect, Reply};
-use crate::queue::event::{DeferralRefused, Event, HandlingChosen, MessageDeferred, NotificationCalledFor, RefusedBy};
+use crate::queue::event::{
+    BodyKept, DeferralRefused, Event, HandlingChosen, MessageDeferred, NotificationCalledFor, RefusedBy,
+};
 use crate::queue::question::{Admission, Handling, Hook, Question, Ruling, Verdict};
 use crate::queue::state::{Entry, Queue};
-use crate::types::Timestamp;
+use crate::types::{MessageId, Timestamp};
 use std::time::Duration;
 
 /// DEF-0 … DEF-5. The same request again gets the same answer and changes nothing.
@@ -31,6 +33,17 @@ pub(super) fn decide(queue: &Queue, defer: &Defer, ruling: Option<&Ruling<Verdic
     }
 }
 
+/// Before a large message comes: whether it would be taken, as far as can be said. What is refused now is refused for good;
+/// what may come is decided on again when it has come.
+pub(super) fn offer(queue: &Queue, defer: &Defer, ruling: Option<&Ruling<Verdict>>, env: &Env) -> Step {
+    match decide(queue, defer, ruling, env) {
+        Step::Done(decision) if decision.effects == [Effect::Reply(Reply::Accepted)] => {
+            Step::effect(Effect::Reply(Reply::Invited))
+        }
+        step => step,
+    }
+}
+
 fn over_quota(queue: &Queue, defer: &Defer, env: &Env) -> Option<RefusedBy> {
     if queue.depth() >= env.rules.messages_max {
         return Some(RefusedBy::MessagesMax);
@@ -48,7 +61,7 @@ fn expires_at(defer: &Defer, max_secs: u64) -> Timestamp {
 
 fn question(queue: &Queue, defer: &Defer, env: &Env) -> Question {
     let arrived = Arrived {
-        id: env.ids.message(),
+        id: named(defer, env),
         received_at: defer.received_at,
         expires_at: expires_at(defer, env.rules.expiry_max_secs),
     };
@@ -56,17 +69,24 @@ fn question(queue: &Queue, defer: &Defer, env: &Env) -> Question {
     Question::Admission { context: context(queue, &message, env), message }
 }
 
+/// DEF-3a: the name is ours; what came piece by piece has got it before.
+fn named(defer: &Defer, env: &Env) -> MessageId {
+    defer.kept.map_or_else(|| env.ids.message(), |kept| kept.id)
+}
+
 fn accept(defer: &Defer, admission: Ruling<Admission>, expires_at: Timestamp, env: &Env) -> Step {
+    let message = named(defer, env);
     let deferred = MessageDeferred {
-        id: env.ids.message(),
+        id: message,
         envelope: defer.envelope.clone(),
         origin: defer.origin,
         received_at: defer.received_at,
         expires_at,
         admission,
     };
+    let kept = defer.kept.map(|kept| Event::BodyKept(BodyKept { message, digest: kept.digest }));
     Step::Done(super::Decision {
-        events: vec![Event::MessageDeferred(Box::new(deferred))],
+        events: [Event::MessageDeferred(Box::new(deferred))].into_iter().chain(kept).collect(),
         effects: vec![Effect::Reply(Reply::Accepted)],
     })
 }

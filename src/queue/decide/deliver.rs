@@ -1,12 +1,14 @@
-//! Sending a Pager Mode Deferred CPM Message (8.3.2.3.3): what its outcome means for message and client.
+//! Sending a Deferred CPM Message, Pager Mode (8.3.2.3.3) or Large (8.3.2.3.4): what its outcome means for message and client.
 
 use super::{Env, Step};
 use crate::queue::command::{DeliveryEnded, Outcome};
-use crate::queue::event::{DeliveryFailed, DeliveryFailure, Event, MessageDelivered, Retry};
+use crate::queue::event::{
+    DeliveryFailed, DeliveryFailure, Event, MessageDelivered, Retry, TransferFailed, TransferFault,
+};
 use crate::queue::state::{Attempt, Entry, Queue, Registered};
 use std::time::Duration;
 
-/// SNDP-OK, SNDP-ERR-2. The ending of an attempt that is not open any more changes nothing.
+/// SNDP-OK, SNDP-ERR-2; SNDL-END-2, SNDL-ERR-2. The ending of an attempt that is not open any more changes nothing.
 pub(super) fn ended(queue: &Queue, ended: &DeliveryEnded, env: &Env) -> Step {
     let is_meant = |a: &&Attempt| a.client == ended.client && a.transaction.call_id == ended.call_id;
     let entry = queue.message(&ended.message);
@@ -17,18 +19,28 @@ pub(super) fn ended(queue: &Queue, ended: &DeliveryEnded, env: &Env) -> Step {
     if let Outcome::Response { status: status @ 200..=299, .. } = ended.outcome {
         return Step::event(Event::MessageDelivered(MessageDelivered { message, client, status }));
     }
-    let (failure, retry) = (failure(ended.outcome), retry(queue, (entry, attempt), ended.outcome, env));
-    Step::event(Event::DeliveryFailed(DeliveryFailed { message, client, failure, retry }))
+    let retry = retry(queue, (entry, attempt), ended.outcome, env);
+    Step::event(match failure(ended.outcome) {
+        Failure::Delivery(failure) => Event::DeliveryFailed(DeliveryFailed { message, client, failure, retry }),
+        Failure::Transfer(fault) => Event::TransferFailed(TransferFailed { message, client, fault, retry }),
+    })
 }
 
-const fn failure(outcome: Outcome) -> DeliveryFailure {
-    match outcome {
+/// Before the call stood, or after.
+enum Failure {
+    Delivery(DeliveryFailure),
+    Transfer(TransferFault),
+}
+
+const fn failure(outcome: Outcome) -> Failure {
+    Failure::Delivery(match outcome {
         Outcome::Response { status, .. } => DeliveryFailure::Status(status),
         Outcome::Timeout => DeliveryFailure::Timeout,
         Outcome::Transport => DeliveryFailure::Transport,
         Outcome::Congestion => DeliveryFailure::Congestion,
         Outcome::Unsent => DeliveryFailure::Interrupted,
-    }
+        Outcome::Broken(fault) => return Failure::Transfer(fault),
+    })
 }
 
 /// What a failed attempt says, and of whom (spec 4.1, "Retry").
@@ -54,6 +66,7 @@ pub const fn consequence(outcome: Outcome) -> Consequence {
     match outcome {
         Outcome::Timeout | Outcome::Transport | Outcome::Congestion => Consequence::ClientPauses,
         Outcome::Unsent => Consequence::Nothing,
+        Outcome::Broken(fault) => broken(fault),
         Outcome::Response { status, .. } => match status {
             404 | 410 | 604 => Consequence::ClientAway,
             413 | 415 | 488 | 513 | 606 => Consequence::PairBarred,
@@ -63,6 +76,19 @@ pub const fn consequence(outcome: Outcome) -> Consequence {
             603 => Consequence::MessageDeclined,
             _ => Consequence::ClientPauses,
         },
+    }
+}
+
+/// Not in that table; read as it reads the SIP statuses of the same meaning (I-39).
+const fn broken(fault: TransferFault) -> Consequence {
+    match fault {
+        TransferFault::Answer | TransferFault::TooLarge | TransferFault::Status(413 | 415) => Consequence::PairBarred,
+        TransferFault::Status(400 | 403 | 501) | TransferFault::Damaged | TransferFault::Unconfigured => {
+            Consequence::PairPauses
+        }
+        TransferFault::NotBound | TransferFault::Status(_) | TransferFault::Unanswered | TransferFault::Closed => {
+            Consequence::ClientPauses
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::queue::event::{
     Channel, DispositionSent, ErrandBegun, ErrandFailed, ErrandFailure, ErrandKind, Event, HistoryRecorded,
     HistoryWithdrawn, MessageDiscarded, MessageInterworked, MessageStored, NotificationSent, StoreCause, Transaction,
 };
-use crate::queue::question::{Disposal, Judge, Ruling};
+use crate::queue::question::{Disposal, Judge, Mode, Ruling};
 use crate::queue::state::{Errand, News, Queue, Stage, Task};
 use crate::types::Timestamp;
 use std::time::Duration;
@@ -179,10 +179,19 @@ fn pause(tries: u32, asked_secs: Option<u32>, env: &Env) -> Duration {
 }
 
 /// After a restart: what a peer's transaction layer would absorb is sent again under its own names, everything else is
-/// begun anew.
-pub(super) fn wake(errand: &Errand, resumable: Duration, env: &Env) -> Option<(Vec<Event>, Vec<Effect>)> {
+/// begun anew; so is a large message, whose call is gone.
+pub(super) fn wake(
+    queue: &Queue,
+    errand: &Errand,
+    resumable: Duration,
+    env: &Env,
+) -> Option<(Vec<Event>, Vec<Effect>)> {
     let Stage::Open { transaction, since } = &errand.stage else { return None };
-    let is_absorbed = matches!(errand.task, Task::Report(_) | Task::Interwork { .. });
+    let is_absorbed = match &errand.task {
+        Task::Report(_) => true,
+        Task::Interwork { message } => queue.message(message).is_some_and(|entry| entry.envelope.mode == Mode::Pager),
+        _ => false,
+    };
     if is_absorbed && env.now.since(*since) <= resumable {
         let perform = Perform { errand: errand.id, transaction: transaction.clone() };
         return Some((Vec::new(), vec![Effect::Perform(perform)]));

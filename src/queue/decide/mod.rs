@@ -164,6 +164,7 @@ pub fn decide(queue: &Queue, command: &Command, ruling: Option<&Ruling<Verdict>>
     match command {
         Command::Register(register) => register::decide(queue, register, env),
         Command::Defer(defer) => defer::decide(queue, defer, ruling, env),
+        Command::Offer(defer) => defer::offer(queue, defer, ruling, env),
         Command::DeliveryEnded(ended) => deliver::ended(queue, ended, env),
         Command::Inquire(manage) => manage::inquire(queue, manage, env),
         Command::Manage(manage) => manage::decide(queue, manage, env),

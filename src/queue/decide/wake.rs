@@ -3,6 +3,7 @@
 use super::{Decision, Env, Step, errand};
 use crate::queue::effect::{Effect, Send};
 use crate::queue::event::{DeliveryFailed, DeliveryFailure, Event, Retry};
+use crate::queue::question::Mode;
 use crate::queue::state::{Attempt, Entry, Queue};
 use std::time::Duration;
 
@@ -30,16 +31,18 @@ pub(super) fn decide(queue: &Queue, env: &Env) -> Step {
             }));
         }
     }
-    for (events, effects) in queue.errands().filter_map(|errand| errand::wake(errand, RESUMABLE, env)) {
+    for (events, effects) in queue.errands().filter_map(|errand| errand::wake(queue, errand, RESUMABLE, env)) {
         decision.events.extend(events);
         decision.effects.extend(effects);
     }
     Step::Done(decision)
 }
 
-/// Nothing is delivered after its expiry, and nothing is sent to a client whose way we no longer know.
+/// Nothing is delivered after its expiry, and nothing is sent to a client whose way we no longer know. The call of a large
+/// message is gone with its connection.
 fn is_resumable(queue: &Queue, entry: &Entry, attempt: &Attempt, env: &Env) -> bool {
     env.now.since(attempt.started_at) <= RESUMABLE
+        && entry.envelope.mode == Mode::Pager
         && entry.expires_at > env.now
         && queue.client(&attempt.client).is_some_and(|registered| registered.client.expires_at > env.now)
 }

@@ -3,7 +3,7 @@
 use super::errand::Gone;
 use crate::queue::event::{Client, Envelope, Location, Transaction};
 use crate::queue::question::Handling;
-use crate::types::{ClientId, MessageId, Timestamp};
+use crate::types::{ClientId, Digest, MessageId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// A registered client and whether it can be reached.
@@ -38,6 +38,8 @@ pub enum Pause {
 pub struct Entry {
     pub id: MessageId,
     pub envelope: Envelope,
+    /// Of a body that came piece by piece: SHA-256 of all its octets.
+    pub digest: Option<Digest>,
     pub received_at: Timestamp,
     pub expires_at: Timestamp,
     /// `None` until DEF-6 is done.

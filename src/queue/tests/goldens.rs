@@ -16,8 +16,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 const GOLDEN: &str = include_str!("../golden/record-v1.hex");
-/// The kinds that came later, with errands.
+/// The kinds that came later, with errands …
 const ERRANDS: &str = include_str!("../golden/errands-v1.hex");
+/// … and with large messages.
+const LARGE: &str = include_str!("../golden/large-v1.hex");
 
 fn fallback<V>(verdict: V, failure: Failure) -> Ruling<V> {
     Ruling { verdict, judge: Judge::Fallback(Digest([5; 32]), failure) }
@@ -28,7 +30,7 @@ fn full_message() -> Message {
     let mut full = message("full").expires(86_400).anonymous().received(1);
     let envelope = &mut full.defer.envelope;
     envelope.mode = Mode::Large;
-    envelope.headers = KeptName::ALL
+    envelope.headers = KeptName::OF_MESSAGE
         .into_iter()
         .map(|name| KeptHeader { name, value: Octets([name.wire().as_bytes(), &[0xff, 0, 0x80]].concat()) })
         .collect();
@@ -178,6 +180,30 @@ fn as_hex(bytes: &[u8]) -> String {
     bytes.chunks(32).map(|line| hex::encode(line) + "\n").collect()
 }
 
+/// What large messages brought: kinds, stored headers, every fault of a transfer.
+fn large() -> Vec<Event> {
+    let mut message = message("large");
+    message.defer.envelope.mode = Mode::Large;
+    let told = [
+        KeptName::ContentType,
+        KeptName::ContentDisposition,
+        KeptName::MsrpMessageId,
+        KeptName::SuccessReport,
+        KeptName::FailureReport,
+        KeptName::RecipientList,
+    ];
+    let header = |name: KeptName| KeptHeader { name, value: name.wire().into() };
+    message.defer.envelope.headers = KeptName::OF_INVITE.into_iter().chain(told).map(header).collect();
+    let mut events = vec![deferred(message), body_kept("large", "large")];
+    let retry = Retry::PairAt(at(60));
+    events.extend(FAULTS.map(|fault| broken("large", "phone", fault, retry)));
+    events
+}
+
+fn large_record() -> Record {
+    Record { user: bob(), seq: 3, at: at(3), events: large() }
+}
+
 fn octets(hex: &str) -> Vec<u8> {
     hex::decode(hex.split_whitespace().collect::<String>()).unwrap()
 }
@@ -188,7 +214,7 @@ fn golden() -> Vec<u8> {
 
 #[test]
 fn the_golden_records_hold_every_kind() {
-    let mut kinds: Vec<Kind> = everything().iter().chain(&errands()).map(Event::kind).collect();
+    let mut kinds: Vec<Kind> = everything().iter().chain(&errands()).chain(&large()).map(Event::kind).collect();
     kinds.sort_unstable();
     kinds.dedup();
     assert_eq!(kinds, Kind::ALL);
@@ -196,7 +222,11 @@ fn the_golden_records_hold_every_kind() {
 
 #[test]
 fn what_is_stored_is_golden_to_the_octet() {
-    let files = [("record-v1.hex", record(), GOLDEN), ("errands-v1.hex", errand_record(), ERRANDS)];
+    let files = [
+        ("record-v1.hex", record(), GOLDEN),
+        ("errands-v1.hex", errand_record(), ERRANDS),
+        ("large-v1.hex", large_record(), LARGE),
+    ];
     for (name, record, golden) in files {
         let written = as_hex(&record.encode());
         if std::env::var("RESTANTE_GOLDEN").is_ok_and(|wish| wish == "write") {
@@ -212,13 +242,15 @@ fn what_is_stored_is_golden_to_the_octet() {
 fn golden_bytes_are_read() {
     assert_eq!(Record::decode(&golden()), Ok(record()));
     assert_eq!(Record::decode(&octets(ERRANDS)), Ok(errand_record()));
+    assert_eq!(Record::decode(&octets(LARGE)), Ok(large_record()));
 }
 
 #[test]
 fn the_numbers_of_the_kinds_are_for_ever() {
     let numbers = Kind::ALL.map(|kind| kind as u16);
     let known = [
-        1, 2, 3, 10, 11, 12, 13, 14, 15, 16, 17, 20, 21, 22, 23, 24, 25, 26, 30, 31, 32, 33, 34, 40, 41, 42, 43, 44, 45,
+        1, 2, 3, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 21, 22, 23, 24, 25, 26, 27, 30, 31, 32, 33, 34, 40, 41, 42,
+        43, 44, 45,
     ];
     assert_eq!(numbers, known);
     for kind in Kind::ALL {
@@ -272,7 +304,7 @@ fn a_record_cut_off_anywhere_is_damaged() {
 
 #[test]
 fn no_flipped_bit_panics_or_goes_unseen() {
-    for (bytes, value) in [(golden(), record()), (octets(ERRANDS), errand_record())] {
+    for (bytes, value) in [(golden(), record()), (octets(ERRANDS), errand_record()), (octets(LARGE), large_record())] {
         no_flipped_bit_goes_unseen(&bytes, &value);
     }
 }
@@ -310,7 +342,7 @@ fn a_damaged_length_makes_nobody_allocate_for_it() {
 
 #[test]
 fn damaged_records_that_can_be_read_can_be_replayed() {
-    for bytes in [golden(), octets(ERRANDS)] {
+    for bytes in [golden(), octets(ERRANDS), octets(LARGE)] {
         for place in 0..bytes.len() {
             let mut flipped = bytes.clone();
             flipped[place] ^= 1 << (place % 8);

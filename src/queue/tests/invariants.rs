@@ -83,6 +83,13 @@ impl Ledger {
                 let promise = self.queued(&failed.message);
                 assert!(promise.open.remove(&failed.client).is_some(), "only what began can fail");
             }
+            Event::TransferFailed(failed) => {
+                let promise = self.queued(&failed.message);
+                assert!(promise.open.remove(&failed.client).is_some(), "only what began can fail");
+            }
+            Event::BodyKept(kept) => {
+                self.queued(&kept.message);
+            }
             Event::MessageDelivered(delivered) => {
                 let promise = self.queued(&delivered.message);
                 assert!(promise.open.contains_key(&delivered.client), "only what began can succeed");

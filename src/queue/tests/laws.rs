@@ -100,6 +100,7 @@ fn outcomes() -> impl Strategy<Value = Outcome> {
         1 => Just(Outcome::Transport),
         1 => Just(Outcome::Congestion),
         1 => Just(Outcome::Unsent),
+        2 => prop::sample::select(FAULTS.to_vec()).prop_map(Outcome::Broken),
     ]
 }
 
@@ -236,6 +237,18 @@ impl World {
         events
     }
 
+    fn defer(&self, name: u8, size: u64, expires: Option<u64>, late: u64) -> Option<Command> {
+        let mut message = message(&format!("message {name}")).size(size);
+        message.defer.envelope.expires_asked_secs = expires;
+        let kinds = ["positive-delivery", "negative-delivery", "processing"].map(str::to_owned);
+        message.defer.envelope.imdn.as_mut()?.dispositions = kinds[..usize::from(name % 4)].to_vec();
+        message.defer.received_at = Timestamp(self.now.0.saturating_sub(late * 1000));
+        if name.is_multiple_of(5) {
+            message = message.large(&format!("message {name} at {}", self.now.0));
+        }
+        Some(Command::Defer(Box::new(message.defer)))
+    }
+
     /// The command of an operation; `None` if there is nothing to do it to.
     fn command(&mut self, op: &Op) -> Option<Command> {
         let source = |network| if network { Source::Network } else { Source::Client };
@@ -248,14 +261,7 @@ impl World {
                 self.now = self.queue.next_tick(self.now)?;
                 Command::Tick
             }
-            Op::Defer { name, size, expires, late } => {
-                let mut message = message(&format!("message {name}")).size(*size);
-                message.defer.envelope.expires_asked_secs = *expires;
-                let kinds = ["positive-delivery", "negative-delivery", "processing"].map(str::to_owned);
-                message.defer.envelope.imdn.as_mut()?.dispositions = kinds[..usize::from(name % 4)].to_vec();
-                message.defer.received_at = Timestamp(self.now.0.saturating_sub(late * 1000));
-                Command::Defer(Box::new(message.defer))
-            }
+            Op::Defer { name, size, expires, late } => self.defer(*name, *size, *expires, *late)?,
             Op::Register { client, secs, series, cseq, network, moved } => {
                 let contact = format!("sip:{client}@{}", if *moved { "198.51.100.7" } else { "203.0.113.9" });
                 let known = self.named(*client, *secs).series(&format!("series {series}"), *cseq).contact(&contact);

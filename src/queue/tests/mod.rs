@@ -9,6 +9,7 @@ mod goldens;
 mod interworking;
 mod invariants;
 mod judging;
+mod large;
 mod laws;
 mod managing;
 mod model;

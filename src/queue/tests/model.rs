@@ -5,12 +5,12 @@ use crate::queue::ORIGIN_MEMORY;
 use crate::queue::command::{Binding, Command, Defer, DeliveryEnded, Outcome, Register};
 use crate::queue::decide::{Consequence, Rules, consequence};
 use crate::queue::event::{
-    Client, ClientGone, ClientRegistered, DeferralRefused, DeliveryFailed, DeliveryFailure, DeliveryStarted, Event,
-    Gone, HandlingChosen, MessageDeferred, MessageDelivered, MessageDiscarded, RefusedBy, Retry, Source, StoreAwaited,
-    Transaction,
+    BodyKept, Client, ClientGone, ClientRegistered, DeferralRefused, DeliveryFailed, DeliveryFailure, DeliveryStarted,
+    Event, Gone, HandlingChosen, MessageDeferred, MessageDelivered, MessageDiscarded, RefusedBy, Retry, Source,
+    StoreAwaited, Transaction, TransferFailed,
 };
 use crate::queue::question::{
-    Admission, Delivery, Disposal, Handling, Hook, Judge, Notification, Question, Ruling, Verdict,
+    Admission, Delivery, Disposal, Handling, Hook, Judge, Mode, Notification, Question, Ruling, Verdict,
 };
 use crate::types::{ClientId, MessageId, OriginKey, Timestamp};
 use std::time::Duration;
@@ -124,6 +124,7 @@ impl Model {
             Command::DeliveryEnded(ended) => self.ended(ended),
             Command::Tick
             | Command::Inquire(_)
+            | Command::Offer(_)
             | Command::Manage(_)
             | Command::ErrandEnded(_)
             | Command::PreferencesChanged => {}
@@ -159,6 +160,7 @@ impl Model {
         if octets + size > self.rules.bytes_max {
             return self.events.push(refused(RefusedBy::BytesMax, 480, "Queue Full"));
         }
+        let id = defer.kept.map_or(id, |kept| kept.id);
         let case = Case { hook: Hook::Admission, message: &id, client: None, now: self.now, attempts: 0 };
         let verdict = match self.whim.verdict(case) {
             Verdict::Admission(verdict) => verdict,
@@ -182,6 +184,8 @@ impl Model {
         };
         self.origins.push((defer.origin, defer.received_at));
         self.events.push(Event::MessageDeferred(Box::new(deferred.clone())));
+        let kept = defer.kept.map(|kept| Event::BodyKept(BodyKept { message: id, digest: kept.digest }));
+        self.events.extend(kept);
         let (handling, attempts, open, bars) = Default::default();
         self.messages.push(Kept { deferred, handling, attempts, open, bars, declined: false, stored: false });
     }
@@ -348,6 +352,9 @@ impl Model {
             Outcome::Transport => DeliveryFailure::Transport,
             Outcome::Congestion => DeliveryFailure::Congestion,
             Outcome::Unsent => DeliveryFailure::Interrupted,
+            Outcome::Broken(fault) => {
+                return self.events.push(Event::TransferFailed(TransferFailed { message, client, fault, retry }));
+            }
         };
         self.events.push(Event::DeliveryFailed(DeliveryFailed { message, client, failure, retry }));
     }
@@ -368,8 +375,9 @@ impl Model {
             self.clients.iter().filter(|known| self.is_live(known)).map(|known| known.client.id.clone()).collect();
         for kept in &mut self.messages {
             let (now, expires_at, message) = (self.now, kept.deferred.expires_at, kept.deferred.id);
+            let is_large = kept.deferred.envelope.mode == Mode::Large;
             let lost = kept.open.extract_if(.., |(client, started_at)| {
-                now.0 > started_at.0 + 28_000 || expires_at <= now || !there.contains(client)
+                is_large || now.0 > started_at.0 + 28_000 || expires_at <= now || !there.contains(client)
             });
             self.events.extend(lost.map(|(client, _)| {
                 let (failure, retry) = (DeliveryFailure::Interrupted, Retry::AtOnce);

@@ -3,13 +3,14 @@
 use super::invariants::{Ledger, check_all};
 use crate::config;
 use crate::formats::Profile;
-use crate::queue::command::{Binding, Command, Defer, DeliveryEnded, Outcome, Register};
+use crate::queue::command::{Binding, Command, Defer, DeliveryEnded, Kept, Outcome, Register};
 use crate::queue::decide::{Env, Rules};
 use crate::queue::effect::{BoundContact, Effect, Perform, Reply, Send};
 use crate::queue::event::{
-    Client, ClientGone, ClientRegistered, DeferralRefused, DeliveryFailed, DeliveryFailure, DeliveryStarted,
+    BodyKept, Client, ClientGone, ClientRegistered, DeferralRefused, DeliveryFailed, DeliveryFailure, DeliveryStarted,
     DeliveryWithheld, Envelope, ErrandBegun, Event, Gone, HandlingChosen, Imdn, KeptHeader, KeptName, MessageDeferred,
-    MessageDelivered, MessageDiscarded, RefusedBy, Retry, Source, StoreAwaited, Transaction,
+    MessageDelivered, MessageDiscarded, RefusedBy, Retry, Source, StoreAwaited, Transaction, TransferFailed,
+    TransferFault,
 };
 use crate::queue::question::{Admission, Delivery, Disposal, Handling, Judge, Mode, Question, Ruling, Verdict};
 use crate::queue::run::{Run, run};
@@ -79,7 +80,7 @@ pub fn message(name: &str) -> Message {
         return_address: Some("sip:+12025550100@ims.example.net".to_owned()),
     };
     let origin = OriginKey(id(name).0);
-    Message { name: name.to_owned(), defer: Defer { envelope, origin, received_at: at(0) } }
+    Message { name: name.to_owned(), defer: Defer { envelope, origin, received_at: at(0), kept: None } }
 }
 
 impl Message {
@@ -98,11 +99,31 @@ impl Message {
         self
     }
 
+    /// A large message, whose body has come and is kept under this name.
+    pub fn large(mut self, kept: &str) -> Self {
+        self.defer.envelope.mode = Mode::Large;
+        self.defer.kept = Some(Kept { id: id(kept), digest: Digest::of(kept.as_bytes()) });
+        self
+    }
+
     pub fn anonymous(mut self) -> Self {
         self.defer.envelope.anonymous = true;
         self
     }
 }
+
+/// One of every kind.
+pub const FAULTS: [TransferFault; 9] = [
+    TransferFault::Answer,
+    TransferFault::TooLarge,
+    TransferFault::NotBound,
+    TransferFault::Status(400),
+    TransferFault::Status(413),
+    TransferFault::Unanswered,
+    TransferFault::Closed,
+    TransferFault::Damaged,
+    TransferFault::Unconfigured,
+];
 
 /// A client that registered itself as the story began, for an hour.
 pub fn client(name: &str) -> Client {
@@ -183,9 +204,17 @@ pub fn deferred_until(message: impl Into<Message>, secs: u64) -> Event {
 
 pub fn deferred_by(message: impl Into<Message>, secs: u64, admission: Ruling<Admission>) -> Event {
     let Message { name, defer } = message.into();
-    let Defer { envelope, origin, received_at } = defer;
+    let Defer { envelope, origin, received_at, .. } = defer;
     let deferred = MessageDeferred { id: id(&name), envelope, origin, received_at, expires_at: at(secs), admission };
     Event::MessageDeferred(Box::new(deferred))
+}
+
+pub fn body_kept(name: &str, octets: &str) -> Event {
+    Event::BodyKept(BodyKept { message: id(name), digest: Digest::of(octets.as_bytes()) })
+}
+
+pub fn broken(name: &str, client: &str, fault: TransferFault, retry: Retry) -> Event {
+    Event::TransferFailed(TransferFailed { message: id(name), client: phone(client), fault, retry })
 }
 
 pub fn refused(message: impl Into<Message>, status: u16, reason: &str, by: RefusedBy) -> Event {
@@ -250,6 +279,11 @@ pub fn act(command: Command) -> Act {
 pub fn defer(message: impl Into<Message>) -> Act {
     let message = message.into();
     Act { seed: id(&message.name).0, command: Command::Defer(Box::new(message.defer)) }
+}
+
+pub fn offer(message: impl Into<Message>) -> Act {
+    let message = message.into();
+    Act { seed: id(&message.name).0, command: Command::Offer(Box::new(message.defer)) }
 }
 
 pub fn register(client: Client) -> Act {

@@ -312,6 +312,14 @@ fn rfc_4028_10_a_session_that_nobody_refreshes_ends_in_bye() {
 }
 
 #[test]
+fn sndl_ok_1_the_session_timer_runs_with_the_value_received() {
+    let (mut all, _) = as_uac(&[("Session-Expires", "600;refresher=uac")]);
+    assert_eq!(all.poll_timeout(), Some(at(300_000)), "half of it");
+    run(&mut all, 300_000);
+    assert_eq!(next(&mut all).request.headers.get("CSeq"), Some("2 INVITE"));
+}
+
+#[test]
 fn rfc_4028_7_2_we_refresh_at_half_life_by_re_invite_with_the_same_offer() {
     let (mut all, _) = as_uac(&[]);
     run(&mut all, 899_999);

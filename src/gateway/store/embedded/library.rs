@@ -34,9 +34,15 @@ impl Library {
         self.shelf.get(&folder_key(user, name))?.map(|value| FolderRecord::read(&value)).transpose()
     }
 
-    pub fn append(&self, request: &Append, now: Timestamp) -> Result<Location, StoreError> {
+    /// Asks for the octets only when they are to be written.
+    pub fn append(
+        &self,
+        request: &Append,
+        now: Timestamp,
+        octets_of: impl FnOnce() -> Result<Bytes, StoreError>,
+    ) -> Result<Location, StoreError> {
         let (user, name) = (request.user.key(), folder::path(&request.folder));
-        let mark = Mark::of(&request.object);
+        let mark = Mark::of(&request.object.head);
         let known = self.folder(&user, &name)?;
         if request.may_exist {
             let found = match known {
@@ -48,7 +54,7 @@ impl Library {
                 return Ok(Location { folder: name, uidvalidity: known.uidvalidity, uid });
             }
         }
-        let octets = request.object.len() as u64;
+        let octets = request.object.length();
         let totals = self.user(&user)?.and(octets);
         self.fits(totals)?;
         let mut changes = Vec::with_capacity(6);
@@ -60,8 +66,9 @@ impl Library {
         record.uid_next =
             uid.checked_add(1).ok_or_else(|| StoreError::Failed { cause: "a folder has no more UIDs".to_owned() })?;
         record.totals = record.totals.and(octets);
+        let object = octets_of()?;
         let mut put = |key, value| changes.push(Change::Put { key, value });
-        put(object_key(&user, uidvalidity, uid), request.object.clone());
+        put(object_key(&user, uidvalidity, uid), object);
         put(entry_key(&user, uidvalidity, uid), Entry { stored_at: now, octets, mark }.write());
         put(index_key(&user, uidvalidity, mark), Bytes::copy_from_slice(&uid.to_be_bytes()));
         put(folder_key(&user, &name), record.write());

@@ -10,6 +10,7 @@ use crate::types::{Address, Timestamp};
 use bytes::Bytes;
 use library::Library;
 use std::sync::Arc;
+use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, oneshot};
 
 /// Looking into the store kept here. Every call may wait for the disk and belongs on a thread that may.
@@ -58,8 +59,8 @@ pub struct Listed {
     pub stored_at: Timestamp,
 }
 
-/// The store: one thread does all that changes something, one after the other, so that no UID is given twice. The thread
-/// ends when this is dropped, after what waits.
+/// The store: one thread does all that changes something, one after the other, so that no UID is given twice, and so that
+/// no more than one large object is in memory. The thread ends when this is dropped, after what waits.
 pub struct Embedded {
     library: Arc<Library>,
     jobs: mpsc::Sender<Job>,
@@ -85,9 +86,11 @@ impl Embedded {
         let library = Arc::new(Library::new(shelf, config, Arc::clone(&counters)));
         let (jobs, mut waiting) = mpsc::channel(config.requests_waiting_max);
         let (keeper, counted) = (Arc::clone(&library), Arc::clone(&counters));
+        // Only large objects need it, to be read.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
         std::thread::Builder::new().name("store".to_owned()).spawn(move || {
             while let Some(job) = waiting.blocking_recv() {
-                work(&keeper, counted.as_ref(), clock(), job);
+                work(&keeper, counted.as_ref(), &runtime, clock(), job);
             }
         })?;
         Ok(Self { library, jobs, counters })
@@ -116,10 +119,10 @@ impl Embedded {
 }
 
 /// Does one thing and says what came of it; nobody may be listening any more.
-fn work(library: &Library, counters: &dyn Counters, now: Timestamp, job: Job) {
+fn work(library: &Library, counters: &dyn Counters, runtime: &Runtime, now: Timestamp, job: Job) {
     match job {
         Job::Append(request, answer) => {
-            let ended = library.append(&request, now);
+            let ended = library.append(&request, now, || runtime.block_on(request.object.gathered()));
             counters.ended(Operation::Append, ended.as_ref().map_or_else(StoreError::outcome, |_| Outcome::Done));
             let _ = answer.send(ended);
         }

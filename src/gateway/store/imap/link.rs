@@ -1,6 +1,6 @@
 //! One connection to the IMAP server: making it, and one command at a time.
 
-use super::super::StoreError;
+use super::super::{Content, StoreError};
 use super::wire::{Code, Condition, Reader, Response, Token, WireError};
 use crate::config::{ImapServer, Security};
 use bytes::Bytes;
@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_rustls::TlsConnector;
 
 /// Most untagged responses that one command may bring.
@@ -40,9 +41,11 @@ pub(super) struct Answer {
 }
 
 /// What is sent when the server says go on.
-pub(super) enum Then {
+pub(super) enum Then<'a> {
     Nothing,
     Octets(Bytes),
+    /// A literal, piece by piece; only then may a command take longer than its time, as long as it moves on.
+    Object(&'a Content),
 }
 
 impl Link {
@@ -78,24 +81,20 @@ impl Link {
     }
 
     /// Sends a command, and `then` when the server says go on.
-    pub async fn exchange(&mut self, command: &str, then: Then) -> Result<Answer, StoreError> {
-        let limit = self.patience;
-        let timeout = StoreError::Timeout { waiting_for: "a command", key: "store.command-secs" };
-        tokio::time::timeout(limit, self.exchanged(command, then)).await.unwrap_or(Err(timeout))
-    }
-
-    async fn exchanged(&mut self, command: &str, mut then: Then) -> Result<Answer, StoreError> {
+    pub async fn exchange(&mut self, command: &str, mut then: Then<'_>) -> Result<Answer, StoreError> {
         self.commands = self.commands.wrapping_add(1);
         let tag = format!("a{}", self.commands);
-        self.write(format!("{tag} {command}\r\n").as_bytes()).await?;
+        let mut deadline = Instant::now() + self.patience;
+        within(deadline, self.write(format!("{tag} {command}\r\n").as_bytes())).await?;
         let (mut codes, mut data) = (Vec::new(), Vec::new());
         loop {
-            match next(&mut self.stream, &mut self.reader).await? {
+            match within(deadline, next(&mut self.stream, &mut self.reader)).await? {
                 Response::Continue => match std::mem::replace(&mut then, Then::Nothing) {
                     Then::Octets(octets) => {
-                        self.write(&octets).await?;
-                        self.write(b"\r\n").await?;
+                        within(deadline, self.write(&octets)).await?;
+                        within(deadline, self.write(b"\r\n")).await?;
                     }
+                    Then::Object(object) => deadline = self.literal(object, deadline).await?,
                     Then::Nothing => return Err(protocol("it wants more than the command")),
                 },
                 Response::Done { tag: done, condition, code } if done == tag => {
@@ -112,6 +111,20 @@ impl Link {
         }
     }
 
+    /// Sends an object, one piece of it in memory at a time. Each has the time of a command to be read and taken; gives the
+    /// new deadline of the command.
+    async fn literal(&mut self, object: &Content, mut deadline: Instant) -> Result<Instant, StoreError> {
+        within(deadline, self.write(&object.head)).await?;
+        for number in 0..object.pieces() {
+            deadline = Instant::now() + self.patience;
+            let piece = within(deadline, object.piece(number)).await?;
+            within(deadline, self.write(&piece)).await?;
+        }
+        within(deadline, self.write(b"\r\n")).await?;
+        // What the server does with a large object takes its own time.
+        Ok(if object.rest.is_some() { Instant::now() + self.patience } else { deadline })
+    }
+
     async fn write(&mut self, octets: &[u8]) -> Result<(), StoreError> {
         self.stream.write_all(octets).await.map_err(|error| lost(&error))?;
         self.stream.flush().await.map_err(|error| lost(&error))
@@ -125,6 +138,11 @@ impl Link {
         };
         let _ = tokio::time::timeout(Duration::from_secs(1), last).await;
     }
+}
+
+async fn within<T>(deadline: Instant, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let late = StoreError::Timeout { waiting_for: "a command", key: "store.command-secs" };
+    tokio::time::timeout_at(deadline, work).await.unwrap_or(Err(late))
 }
 
 async fn next<S: Stream + ?Sized>(stream: &mut S, reader: &mut Reader) -> Result<Response, StoreError> {

@@ -71,6 +71,18 @@ struct Times {
     idle: Duration,
 }
 
+impl Times {
+    /// For a whole request. The pieces of a large object do not count: each has the time of a command of its own, and an
+    /// append that moves on is not given up because it is long.
+    fn of(&self, job: Job<'_>) -> Duration {
+        let pieces = match job {
+            Job::Append { request, .. } => request.object.pieces(),
+            Job::Remove(_) => 0,
+        };
+        self.request.saturating_add(self.command.saturating_mul(pieces))
+    }
+}
+
 impl ImapStore {
     /// Starts the client; the server is first spoken to when something is asked.
     ///
@@ -178,7 +190,7 @@ impl Shared {
             return Err(StoreError::Resting { secs: left.as_secs() + 1 });
         }
         let late = StoreError::Timeout { waiting_for: "the whole request", key: "store.request-secs" };
-        let ended = timeout(self.times.request, self.on_a_connection(user, job)).await.unwrap_or(Err(late));
+        let ended = timeout(self.times.of(job), self.on_a_connection(user, job)).await.unwrap_or(Err(late));
         self.judge(&ended);
         ended
     }
@@ -193,8 +205,8 @@ impl Shared {
                     tracing::warn!(rest_secs = rest.as_secs(), "the message store is left alone for a while: {error}");
                 }
             }
-            // A limit of ours: nothing is known of the server.
-            Err(StoreError::Busy { .. }) => {}
+            // A limit or a trouble of ours: nothing is known of the server.
+            Err(StoreError::Busy { .. } | StoreError::Piece(_)) => {}
             Ok(_) | Err(_) => {
                 if lock(&self.breaker).answered() {
                     self.counters.resting(false);
@@ -224,7 +236,7 @@ impl Shared {
             session = self.connect(user).await?;
             ended = self.perform(&mut session, job, true).await;
         }
-        if !ended.as_ref().is_err_and(StoreError::is_of_the_server) {
+        if !ended.as_ref().is_err_and(StoreError::ends_the_connection) {
             lock(&self.pool).put(key, session, Instant::now());
         }
         // Only now, so that together with the idle ones there are never more than the limit.
@@ -251,7 +263,7 @@ impl Shared {
     ) -> Result<Option<Location>, StoreError> {
         match job {
             Job::Append { path, request } => {
-                let mark = Mark::of(&request.object);
+                let mark = Mark::of(&request.object.head);
                 let sought = Sought { folder: path, id: &request.imdn_message_id, mark };
                 if request.may_exist || is_repeated {
                     let found = session.find(&sought).await;

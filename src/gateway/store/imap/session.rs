@@ -1,12 +1,11 @@
 //! The few commands of IMAP4rev1 and UIDPLUS that storing takes, on a connection that is logged in for one user.
 
-use super::super::{Location, Mark, StoreError, folder};
+use super::super::{Content, Location, Mark, StoreError, folder};
 use super::credentials::Credentials;
 use super::link::{Answer, Link, Then, protocol};
 use super::wire::{Code, Condition, Token};
 use crate::config::ImapServer;
 use crate::types::Address;
-use bytes::Bytes;
 use std::time::Duration;
 use tokio_rustls::TlsConnector;
 
@@ -61,20 +60,20 @@ impl Session {
     }
 
     /// Appends an object, unseen; makes its folder if there is none.
-    pub async fn append(&mut self, sought: &Sought<'_>, object: &Bytes) -> Result<Location, StoreError> {
+    pub async fn append(&mut self, sought: &Sought<'_>, object: &Content) -> Result<Location, StoreError> {
         let name = self.namespace.quoted(sought.folder)?;
-        let octets = object.len();
+        let octets = object.length();
         // Only a literal8 may have NUL octets (RFC 3516 section 4.4).
-        let mark = match memchr::memchr(0, object) {
-            Some(_) if self.binary => "~",
-            Some(_) => return Err(StoreError::Refused { command: "append", code: "NUL without BINARY".to_owned() }),
-            None => "",
+        let mark = match object.has_nul().await? {
+            true if self.binary => "~",
+            true => return Err(StoreError::Refused { command: "append", code: "NUL without BINARY".to_owned() }),
+            false => "",
         };
         let command = format!("APPEND {name} () {mark}{{{octets}}}");
-        let mut answer = self.link.exchange(&command, Then::Octets(object.clone())).await?;
+        let mut answer = self.link.exchange(&command, Then::Object(object)).await?;
         if is_absent(&answer) {
             let created = self.create(sought.folder).await?;
-            answer = self.link.exchange(&command, Then::Octets(object.clone())).await?;
+            answer = self.link.exchange(&command, Then::Object(object)).await?;
             if is_absent(&answer) {
                 return Err(refusal("create", &created));
             }

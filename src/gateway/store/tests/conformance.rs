@@ -58,9 +58,9 @@ fn repeats_find_what_is_there(store: &dyn MessageStore, contents: Contents<'_>) 
 /// A member of the conversation who knows an id must not be able to make us drop another's message.
 fn an_id_is_not_enough_to_be_taken_for_another(store: &dyn MessageStore, contents: Contents<'_>) {
     let first = append("forged", "one-id");
-    let text = String::from_utf8(first.object.to_vec()).unwrap();
+    let text = String::from_utf8(first.object.head.to_vec()).unwrap();
     let forged = Append {
-        object: Bytes::from(text.replace("From: sip:+12025550100", "From: sip:+12025550199")),
+        object: Bytes::from(text.replace("From: sip:+12025550100", "From: sip:+12025550199")).into(),
         ..first.clone()
     };
     let forged = put(store, &forged);

@@ -55,8 +55,8 @@ fn a_stored_message_is_unseen_and_may_have_any_octets() {
     let dovecot = Dovecot::start();
     let (store, _) = plain(dovecot.imap, &config());
     let request = append("+12025550200", "any-octets");
-    let object = Bytes::from([&request.object[..], &(0..=255).collect::<Vec<u8>>(), b"\r\n"].concat());
-    let place = done(store.append(Append { object: object.clone(), ..request })).unwrap();
+    let object = Bytes::from([&request.object.head[..], &(0..=255).collect::<Vec<u8>>(), b"\r\n"].concat());
+    let place = done(store.append(Append { object: object.clone().into(), ..request })).unwrap();
     let seen = dovecot.objects("+12025550200@ims.example.net", &place.folder);
     assert!(!seen[0].flags.contains("\\Seen"), "{}", seen[0].flags);
     // To a client that cannot take NUL Dovecot gives 0x80 in its place, and it ends every line with CRLF.
@@ -164,7 +164,7 @@ fn a_full_mailbox_is_quota() {
         "mail_plugins = quota\nplugin {\n  quota = count:User quota\n  quota_vsizes = yes\n  quota_rule = *:storage=4K\n}",
     );
     let (store, _) = plain(dovecot.imap, &config());
-    let big = Append { object: Bytes::from([OBJECT, &b"x".repeat(8192)[..]].concat()), ..append("bob", "big") };
+    let big = Append { object: Bytes::from([OBJECT, &b"x".repeat(8192)[..]].concat()).into(), ..append("bob", "big") };
     assert_eq!(done(store.append(big)), Err(StoreError::Quota));
 }
 

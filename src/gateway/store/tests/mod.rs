@@ -6,8 +6,9 @@ mod dovecot;
 mod embedded;
 mod fake;
 mod imap;
+mod large;
 
-use super::{Append, BoxFuture, Counters, Limit, MessageStore, Operation, Outcome, StoreError};
+use super::{Append, BoxFuture, Content, Counters, Limit, MessageStore, Operation, Outcome, StoreError};
 use crate::types::Address;
 use bytes::Bytes;
 use std::sync::Mutex;
@@ -31,7 +32,7 @@ fn append(name: &str, id: &str) -> Append {
     Append {
         user: user(name),
         folder: CONVERSATION.to_owned(),
-        object: Bytes::from(object),
+        object: Bytes::from(object).into(),
         imdn_message_id: id.to_owned(),
         may_exist: false,
     }
