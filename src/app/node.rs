@@ -160,6 +160,7 @@ impl Node {
         if let Some(msrp) = &self.msrp {
             msrp.drain(FAREWELL).await;
         }
+        self.registry.shared().large.close().await;
         self.threads.stop();
         self.notifiers.close().await;
         let journal = Arc::clone(&self.journal);

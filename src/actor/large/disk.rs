@@ -19,7 +19,7 @@ impl Disk {
     /// Does this on one of them; `None` if it panicked, or the server is stopping. It is done even if nobody waits for it
     /// any more.
     pub(super) async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-        // The semaphore is never closed.
+        // It is closed when the server stops.
         let permit = Arc::clone(&self.0).acquire_owned().await.ok()?;
         let working = tokio::task::spawn_blocking(move || {
             let done = work();
@@ -27,5 +27,14 @@ impl Disk {
             done
         });
         working.await.ok()
+    }
+
+    /// Begins nothing any more, and waits until what was begun is done.
+    pub(super) async fn close(&self) {
+        let all = u32::try_from(WAITING_MAX).unwrap_or(u32::MAX);
+        // Closed already: then somebody else waited.
+        let permits = self.0.acquire_many(all).await.ok();
+        self.0.close();
+        drop(permits);
     }
 }

@@ -80,6 +80,11 @@ impl Large {
         }
     }
 
+    /// No octet is read or written for a large message any more: the journal may close, and the program end.
+    pub async fn close(&self) {
+        self.disk.close().await;
+    }
+
     /// `None` if as many are being taken in for this user as may be.
     fn reception(&self, user: UserKey, metrics: &Metrics) -> Option<Reception> {
         let mut receptions = lock(&self.receptions);

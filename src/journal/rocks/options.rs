@@ -3,8 +3,8 @@
 use super::columns::{Column, Profile};
 use crate::config;
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, DBRecoveryMode, DataBlockIndexType, Options,
-    SliceTransform, WriteBufferManager, WriteOptions,
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompactionStyle, DBCompressionType, DBRecoveryMode,
+    DataBlockIndexType, Options, SliceTransform, WriteBufferManager, WriteOptions,
 };
 
 /// Table files held open; the rest is opened when it is read. Leaves most of a usual limit of 1,024 to the sockets.
@@ -121,6 +121,9 @@ fn large_values_aside(options: &mut Options) {
     options.set_min_blob_size(LARGE_VALUE);
     options.set_blob_file_size(64 << 20);
     options.set_blob_compression_type(DBCompressionType::Lz4);
+    // Sorted runs of like size are merged. Level by level each merge would meet every key, which are few and short, and the
+    // collection of garbage below would move a quarter of all octets on with each: ten times what comes was written so.
+    options.set_compaction_style(DBCompactionStyle::Universal);
     // Messages end in about the order in which they came, and a file goes when nothing in it is wanted. What outlives its
     // neighbours for long is moved on.
     options.set_enable_blob_gc(true);
