@@ -3,14 +3,14 @@
 
 use super::disk::Disk;
 use super::giving::own;
-use super::{Reception, after_the_call};
+use super::{GRACE, Reception, after_the_call};
 use crate::actor::registry::Registry;
 use crate::actor::shared::{Answer, Job, Shared};
 use crate::gateway::store::BoxFuture;
 use crate::journal::{BodyWriter, JournalError, Kept, PIECE};
 use crate::msrp::Finished;
 use crate::net::ServerKey;
-use crate::net::msrp::{MsrpError, Refusal, Session, Sink};
+use crate::net::msrp::{MsrpError, Refusal, Session, Sink, TransferError};
 use crate::pf::{self, Invitation};
 use crate::queue::command::{self, Command, Defer};
 use crate::queue::effect::Reply;
@@ -123,6 +123,10 @@ impl Ready {
             Ok(()) => {}
             Err(error) => {
                 tracing::info!(%message, %error, "a large message did not come; its sender may send it again");
+                if !is_over && matches!(error, TransferError::Refused(_)) {
+                    // It was told by MSRP; a BYE by the other way might be there first.
+                    drop(tokio::time::timeout(GRACE, ended).await);
+                }
             }
         }
         shared.endpoint.hang_up(dialog);
