@@ -18,6 +18,7 @@ use crate::queue::{Errand, Queue};
 use crate::types::{Address, MessageId, Timestamp, UserKey};
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, SpawnHandle, WrapFuture};
 use bytes::Bytes;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -50,8 +51,10 @@ pub(super) struct UserActor {
     last_active: Timestamp,
     /// Whether the state was in memory before: then what is in flight is still watched, and is not orphaned.
     was_awake: bool,
+    /// Something is awaited, and until it is there nothing is decided.
+    waits: bool,
     /// Endings of deliveries and errands that could not be stored yet; no more than there are under way.
-    unstored: Vec<Command>,
+    unstored: VecDeque<Command>,
 }
 
 /// The state in memory and where its log stands.
@@ -106,7 +109,8 @@ impl UserActor {
             alarm: None,
             last_active: Timestamp::default(),
             was_awake: false,
-            unstored: Vec::new(),
+            waits: false,
+            unstored: VecDeque::new(),
         }
     }
 
@@ -127,13 +131,37 @@ impl UserActor {
             let _permit = permits.acquire().await.ok();
             tokio::task::spawn_blocking(move || load(&*journal, &key)).await
         };
-        ctx.wait(loading.into_actor(self).map(move |loaded, actor, ctx| {
+        self.wait(loading, ctx, move |loaded, actor, ctx| {
             actor.shared.metrics.wake(began.elapsed());
             match loaded {
                 Ok(loaded) => actor.loaded(loaded, ctx),
                 Err(_) => actor.broken(ctx),
             }
+        });
+    }
+
+    /// Nothing is decided before this is there. The mailbox waits by itself; endings and the alarm are told by `waits`,
+    /// because actix polls what was spawned once more in the round in which a message began to wait.
+    fn wait<T: 'static>(
+        &mut self,
+        future: impl Future<Output = T> + 'static,
+        ctx: &mut Context<Self>,
+        then: impl FnOnce(T, &mut Self, &mut Context<Self>) + 'static,
+    ) {
+        self.waits = true;
+        ctx.wait(future.into_actor(self).map(move |value, actor, ctx| {
+            actor.waits = false;
+            then(value, actor, ctx);
+            actor.catch_up(ctx);
         }));
+    }
+
+    /// Decides the endings that had to wait, each after the record before it.
+    fn catch_up(&mut self, ctx: &mut Context<Self>) {
+        while !self.waits && self.awake.is_some() {
+            let Some(ended) = self.unstored.pop_front() else { return };
+            self.execute(Job::of(ended), ctx);
+        }
     }
 
     fn loaded(&mut self, loaded: Result<LoadedQueue, LoadError>, ctx: &mut Context<Self>) {
@@ -163,17 +191,14 @@ impl UserActor {
         let first = if self.was_awake { Command::Tick } else { Command::Wake };
         self.was_awake = true;
         self.execute(Job::of(first), ctx);
-        // Each waits for the record before it.
-        for ended in std::mem::take(&mut self.unstored) {
-            self.watch(vec![Box::pin(std::future::ready(ended))], ctx);
-        }
+        self.catch_up(ctx);
     }
 
     /// Without its state a user can only say "later"; it is read again after a pause.
     fn broken(&mut self, ctx: &mut Context<Self>) {
         self.awake = None;
         ctx.run_later(BROKEN_PAUSE, |actor, ctx| {
-            if actor.awake.is_none() {
+            if actor.awake.is_none() && !actor.waits {
                 actor.load(ctx);
             }
         });
@@ -181,8 +206,8 @@ impl UserActor {
 
     pub(super) fn ended(&mut self, ended: Command, ctx: &mut Context<Self>) {
         self.last_active = self.shared.now();
-        if self.awake.is_none() {
-            return self.unstored.push(ended);
+        if self.awake.is_none() || self.waits {
+            return self.unstored.push_back(ended);
         }
         self.execute(Job::of(ended), ctx);
     }
@@ -195,8 +220,8 @@ impl UserActor {
         if let Some(profile) = preferences.cached(user, now) {
             return self.execute_by(&profile, job, ctx);
         }
-        let reading = preferences.read(user, now).into_actor(self);
-        ctx.wait(reading.map(move |profile, actor, ctx| actor.execute_by(&profile, job, ctx)));
+        let reading = preferences.read(user, now);
+        self.wait(reading, ctx, move |profile, actor, ctx| actor.execute_by(&profile, job, ctx));
     }
 
     /// Ask, decide, evolve, append; effects follow when the record is durable.
@@ -219,12 +244,14 @@ impl UserActor {
         let append = awake.append(self.key, &done, &job, before, now);
         let head = Head { seq: append.seq, chain: append.chain };
         match self.shared.journal.append(append) {
-            Ok(commit) => ctx.wait(commit.into_actor(self).map(move |committed, actor, ctx| {
-                match committed.unwrap_or(Err(JournalError::Closed)) {
-                    Ok(()) => actor.committed(head, &done, job, now, ctx),
-                    Err(error) => actor.not_committed(&error, job, ctx),
-                }
-            })),
+            Ok(commit) => {
+                self.wait(commit, ctx, move |committed, actor, ctx| {
+                    match committed.unwrap_or(Err(JournalError::Closed)) {
+                        Ok(()) => actor.committed(head, &done, job, now, ctx),
+                        Err(error) => actor.not_committed(&error, job, ctx),
+                    }
+                });
+            }
             Err(error) => self.not_committed(&error, job, ctx),
         }
     }
@@ -246,12 +273,12 @@ impl UserActor {
         self.awake = None;
         self.shared.turn_away(job.answer);
         if let ended @ (Command::DeliveryEnded(_) | Command::ErrandEnded(_)) = job.command {
-            self.unstored.push(ended);
+            self.unstored.push_back(ended);
         }
         match error {
             JournalError::Closed => {}
-            JournalError::DiskFull { .. } | JournalError::Conflict { .. } => self.load(ctx),
-            JournalError::Busy { .. } if self.unstored.is_empty() => self.load(ctx),
+            JournalError::Conflict { .. } => self.load(ctx),
+            JournalError::DiskFull { .. } | JournalError::Busy { .. } if self.unstored.is_empty() => self.load(ctx),
             // It may take appends again in a while; asking at once would only add to its trouble.
             _ => self.broken(ctx),
         }
@@ -289,6 +316,10 @@ impl UserActor {
 
     fn alarm(&mut self, ctx: &mut Context<Self>) {
         self.alarm = None;
+        // It is set again when what is awaited is there.
+        if self.waits {
+            return;
+        }
         let now = self.shared.now();
         if self.awake.as_ref().is_some_and(|awake| awake.has_work(now)) {
             self.execute(Job::of(Command::Tick), ctx);
