@@ -1,8 +1,10 @@
 //! End-to-end figures over UDP loopback, all of them against the real binary and a real disk:
 //! deferred messages a second at several windows with the server's processor time for each; messages drained a second
-//! when many users register; the time to ready with a long queue.
+//! when many users register; the time to ready with a long queue; the rate with a policy component against that with the
+//! native rule.
 //!
-//! `cargo bench --bench end_to_end`; with `-- --test` a tiny round that only shows that everything runs. Settings:
+//! `cargo bench --bench end_to_end`; with `-- --test` a tiny round that only shows that everything runs; with `-- ratio`
+//! component against native alone. Settings:
 //! `RESTANTE_BENCH_SECS` (for each window, 10), `RESTANTE_BENCH_SPREAD` (users that deferred messages go to, 50000: nearly
 //! every message wakes somebody), `RESTANTE_BENCH_THREADS` (`actors.threads`), `RESTANTE_BENCH_USERS` (who register, 10000), `RESTANTE_BENCH_QUEUED`
 //! (for the time to ready and the deep drain, 1000000; 0 leaves them out). The data directory is made under `TMPDIR`:
@@ -12,8 +14,15 @@
 
 #[path = "end_to_end/load.rs"]
 mod load;
+#[path = "end_to_end/ratio.rs"]
+mod ratio;
 #[path = "end_to_end/sink.rs"]
 mod sink;
+
+// Makes components.
+#[allow(dead_code)]
+#[path = "../src/policy/tests/guest.rs"]
+mod guest;
 
 // The harness of the black-box tests: start the binary, build requests.
 #[allow(dead_code)]
@@ -90,11 +99,15 @@ fn micros_each(time: Duration, count: u64) -> f64 {
 }
 
 fn start(sink: &Sink) -> Server {
+    start_with(sink, "")
+}
+
+fn start_with(sink: &Sink, config: &str) -> Server {
     let threads = setting("RESTANTE_BENCH_THREADS", 0);
     Setup::behind(sink.address())
         .config(&format!(
             "[queue]\nmessages-max = 1000000\n[actors]\nawake-max = 200000\nthreads = {threads}\n\
-             [log]\nfilter = \"warn\""
+             [log]\nfilter = \"warn\"\n{config}"
         ))
         .start()
 }
@@ -161,6 +174,10 @@ fn drain(server: &Server, sink: &Sink, first: u64, users: u64, depth: u64) {
 
 fn main() {
     let plan = Plan::from_environment();
+    ratio::ratio(&plan);
+    if std::env::args().any(|argument| argument == "ratio") {
+        return;
+    }
     for window in [1, 32, 256] {
         deferral(&plan, window);
     }

@@ -6,6 +6,7 @@
 // Floor 0
 pub mod config;
 pub mod metrics;
+pub mod shelf;
 pub mod types;
 // Floor 1
 pub mod cpim;
@@ -23,6 +24,7 @@ pub mod net;
 pub mod policy;
 // Floor 4
 pub mod actor;
+pub mod kit;
 pub mod pf;
 // Floor 5
 pub mod admin;

@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "cli/past.rs"]
+mod past;
+
+use serde_json::Value;
 use std::process::{Command, Output};
 
 fn restante(line: &str) -> Output {
@@ -108,4 +112,103 @@ fn rsn_3_the_demo_of_managing_is_played_to_its_end() {
     assert_eq!(count("MessageDeleted"), 1, "{told}");
     assert_eq!(count("MessageStored"), 1, "{told}");
     assert_eq!(count("DispositionSent"), 2, "{told}");
+}
+
+const STANDARD: &str = "policies/standard.wasm";
+
+#[test]
+fn a_candidate_is_asked_what_was_asked_and_what_differs_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (messages, _server) = past::write(folder.path());
+    let data = folder.path().display();
+    let output = restante(&format!("policy diff {STANDARD} --data {data} --threads 2 --examples 2"));
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let told = text(&output.stdout);
+    assert!(told.contains("realm a.test") && told.contains("    manage → push: 3\n"), "{told}");
+    assert!(told.contains(&messages[2].to_string()) && told.contains("manage, by native; candidate: push"), "{told}");
+    let json =
+        restante(&format!("policy diff standard --data {data} --since 2026-01-01T00:01:00Z --realm B.test --json"));
+    assert_eq!(json.status.code(), Some(0), "{json:?}");
+    let found: Value = serde_json::from_slice(&json.stdout).unwrap();
+    let handling = &found["realms"]["b.test"]["handling"];
+    assert_eq!((&handling["asked"], &handling["different"]), (&2.into(), &2.into()), "{found}");
+    assert_eq!((&found["replayed"], &found["realms"]["b.test"]["expiry"]["same"]), (&1.into(), &2.into()), "{found}");
+    assert!(json.stderr.is_empty() && found["realms"].get("a.test").is_none(), "{json:?}");
+    for line in
+        ["policy diff nosuch", "policy diff standard --settings {1}", "policy diff standard --since 1h --until 2h"]
+    {
+        assert_eq!(restante(&format!("{line} --data {data}")).status.code(), Some(64), "{line}");
+    }
+    let wants_none = restante(&format!("policy diff standard --settings {{\"a\":1}} --data {data}"));
+    assert_eq!(wants_none.status.code(), Some(65), "{wants_none:?}");
+}
+
+#[test]
+fn real_questions_become_cases_that_name_nobody_and_can_be_tested() {
+    let folder = tempfile::tempdir().unwrap();
+    let (messages, _server) = past::write(&folder.path().join("data"));
+    let (data, project) = (folder.path().join("data"), folder.path().join("project"));
+    let (data, project) = (data.display(), project.display());
+    let output = restante(&format!(
+        "policy questions --from {data} --decision expiry --decision admission --out {project}/cases"
+    ));
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(text(&output.stdout), format!("{project}/cases/admission.yaml\n{project}/cases/expiry.yaml\n"));
+    let cases = std::fs::read_to_string(format!("{project}/cases/admission.yaml")).unwrap();
+    for personal in ["alice", "bob", "carol", "elsewhere.test", "secret", &messages[0].to_string()] {
+        assert!(!cases.contains(personal), "{personal} is in\n{cases}");
+    }
+    assert!(cases.contains("a.test") && cases.contains("2026-01-01T00:00:00"), "{cases}");
+    let tested = restante(&format!("policy test {project} --component {STANDARD}"));
+    assert_eq!(tested.status.code(), Some(0), "{}{}", text(&tested.stdout), text(&tested.stderr));
+    let one = restante(&format!("policy questions --from {data} --decision handling --message {}", messages[1]));
+    std::fs::remove_dir_all(format!("{project}/cases")).unwrap();
+    std::fs::create_dir_all(format!("{project}/cases")).unwrap();
+    std::fs::write(format!("{project}/cases/one.yaml"), &one.stdout).unwrap();
+    let tested = restante(&format!("policy test {project} --component {STANDARD} --json"));
+    assert_eq!(tested.status.code(), Some(65), "it was managed, and the standard pushes: {tested:?}");
+}
+
+#[test]
+fn what_operators_did_is_read_and_verified() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, _server) = past::write(folder.path());
+    let data = folder.path().display();
+    let output = restante(&format!("audit operators --data {data}"));
+    let told = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(told.contains("anna  \"to see\"") && told.contains("PolicyShadowed") && told.contains("a.test"), "{told}");
+    let json = text(&restante(&format!("audit operators --data {data} --json")).stdout);
+    let entries: Vec<Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let last = entries.last().unwrap();
+    assert_eq!((&last["author"], &last["seq"]), (&"anna".into(), &entries.len().into()), "{json}");
+    let none = restante(&format!("audit operators --data {data} --after {}", entries.len()));
+    assert!(none.status.success() && none.stdout.is_empty(), "{none:?}");
+    let output = restante(&format!("audit verify --data {data}"));
+    let told = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(told.starts_with("2 users, 6 records, 0 broken chains\n"), "{told}");
+    let expected =
+        format!("operators: {} entries, 1 components, whole; chain {}", entries.len(), last["chain"].as_str().unwrap());
+    assert!(told.contains(&expected), "{told}");
+}
+
+#[test]
+fn a_token_is_made_with_what_the_configuration_must_say() {
+    let output = restante("token new --name anna --role operator:a.test --role sre --json");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let made: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let digest = restante::types::Digest::of(made["token"].as_str().unwrap().as_bytes());
+    assert_eq!((made["sha256"].as_str().unwrap(), &made["name"]), (digest.to_string().as_str(), &"anna".into()));
+    assert_ne!(made, serde_json::from_slice::<Value>(&restante("token new --json").stdout).unwrap());
+}
+
+#[test]
+fn without_a_server_the_api_commands_say_what_to_do_and_are_exit_code_69() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for line in ["policy list", "policy rollback --realm a.test"] {
+        let output = restante(&format!("{line} --server http://{free}"));
+        assert_eq!(output.status.code(), Some(69), "{output:?}");
+        assert!(text(&output.stderr).contains("restante serve") && output.stdout.is_empty(), "{output:?}");
+    }
 }

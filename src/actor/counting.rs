@@ -51,6 +51,7 @@ pub(super) fn count(metrics: &Metrics, event: &Event) {
         | Event::DeliveryStarted(_)
         | Event::DeliveryWithheld(_)
         | Event::PreferencesChanged(_)
+        | Event::PreferencesHeeded(_)
         | Event::NotificationCalledFor(_)
         | Event::ErrandBegun(_)
         | Event::DisposalPostponed(_)

@@ -1,30 +1,44 @@
-//! The HTTP API for operators: metrics, health, readiness, the outbox of notifications, the message store kept here, and
-//! users' preferences documents.
+//! The HTTP API for operators: metrics, health, readiness, policies, the outbox of notifications, the message store kept
+//! here, and users' preferences documents; and who may do what with it.
 
+mod access;
+mod basics;
+mod caller;
+mod connection;
+mod openapi;
 mod outbox;
+mod policies;
 mod preferences;
 mod problem;
 mod readiness;
+mod receive;
+mod routes;
 mod store;
+mod tls;
 
 #[cfg(test)]
 mod tests;
 
-pub use outbox::OutboxSlot;
 pub use readiness::{Condition, Readiness};
-pub use store::StoreView;
+pub use tls::TlsError;
 
-use crate::config;
+use crate::config::{self, Config};
+use crate::gateway::notifier::Outbox;
 use crate::gateway::preferences::Documents;
-use crate::metrics::{Limit, Metrics};
-use actix_web::dev::{Extensions, Server, ServerHandle};
-use actix_web::http::{KeepAlive, header};
-use actix_web::{App, HttpResponse, HttpServer, web};
+use crate::gateway::store::Reading;
+use crate::metrics::Metrics;
+use crate::policy::policies::{Hindsight, Policies};
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::http::KeepAlive;
+use actix_web::{App, HttpServer, web};
+use caller::Callers;
+use connection::Connections;
 use problem::Problem;
+use receive::Patience;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// A client that does not finish its request in this time is cut off.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -39,6 +53,8 @@ pub enum AdminError {
         "cannot listen on {address} for the admin API: {cause}; is another server running? choose another socket with --admin or admin.listen"
     )]
     Bind { address: SocketAddr, cause: std::io::Error },
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// A part of the server that the API shows as soon as it is there: the API starts first, so that everybody can see how
@@ -72,45 +88,109 @@ impl<T: ?Sized> Default for Slot<T> {
 /// What the API looks into; each is opened when its part has started.
 #[derive(Clone, Default)]
 pub struct Views {
-    pub outbox: OutboxSlot,
-    pub store: StoreView,
+    /// `/v1/outbox`.
+    pub outbox: Slot<Outbox>,
+    /// `/v1/users/{sip-uri}/store`; stays empty if the message store is on an IMAP server.
+    pub store: Slot<dyn Reading>,
     /// The documents under `/v1/users/{sip-uri}/preferences`.
     pub preferences: Slot<dyn Documents>,
+    /// `/v1/policies`, `/v1/realms`, `/v1/operator-events`.
+    pub policies: Slot<dyn Policies>,
+    /// `/v1/policies/{policy}/diff`.
+    pub hindsight: Slot<dyn Hindsight>,
+}
+
+/// How much of a body is taken, and how long one waits for it.
+struct Limits {
+    component_bytes_max: usize,
+    settings_bytes_max: usize,
+    uploads_max: usize,
+    /// Uploads that are being received or examined.
+    uploads: Arc<Semaphore>,
+    patience: Patience,
+    metrics: Arc<Metrics>,
+}
+
+impl Limits {
+    fn new(policy: &config::Policy, metrics: &Arc<Metrics>) -> Self {
+        Self {
+            component_bytes_max: policy.component_bytes_max,
+            settings_bytes_max: policy.settings_bytes_max,
+            uploads_max: policy.uploads_max,
+            uploads: Arc::new(Semaphore::new(policy.uploads_max.min(Semaphore::MAX_PERMITS))),
+            patience: Patience::default(),
+            metrics: Arc::clone(metrics),
+        }
+    }
 }
 
 /// Binds the socket and makes the server, which must be awaited or spawned on an actix system. Also gives the address
 /// it listens on, which differs from the configured one if that has port 0.
 ///
 /// # Errors
-/// [`AdminError::Bind`] if the socket cannot be had.
+/// [`AdminError`] if the socket cannot be had, or what TLS needs.
 pub fn bind(
+    config: &Config,
+    metrics: Arc<Metrics>,
+    readiness: Readiness,
+    views: Views,
+) -> Result<(Server, SocketAddr), AdminError> {
+    let limits = Limits::new(&config.policy, &metrics);
+    bind_with(&config.admin, limits, metrics, readiness, views)
+}
+
+fn bind_with(
     config: &config::Admin,
+    limits: Limits,
     metrics: Arc<Metrics>,
     readiness: Readiness,
     views: Views,
 ) -> Result<(Server, SocketAddr), AdminError> {
     let failed = |cause| AdminError::Bind { address: config.listen, cause };
+    let tls = config.tls.as_ref().map(|tls| tls::server(tls, &metrics)).transpose()?;
     let gauge = Connections { open: Arc::default(), max: config.connections_max, metrics: Arc::clone(&metrics) };
-    let (metrics, readiness) = (web::Data::from(metrics), web::Data::new(readiness));
-    let (outbox, store) = (web::Data::new(views.outbox), web::Data::new(views.store));
-    let preferences = web::Data::new(views.preferences);
-    let app = move || {
-        let app = App::new().app_data(metrics.clone()).app_data(readiness.clone());
-        let app = app.app_data(outbox.clone()).app_data(store.clone()).app_data(preferences.clone());
-        app.configure(routes)
-    };
-    let server = HttpServer::new(app)
+    let shared = share(config, limits, metrics, readiness, views);
+    let server = HttpServer::new(move || App::new().configure(&shared).configure(routes::mount))
         .workers(1)
         .max_connections(config.connections_max)
         .client_request_timeout(REQUEST_TIMEOUT)
+        .tls_handshake_timeout(REQUEST_TIMEOUT)
         .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
         .shutdown_timeout(SHUTDOWN_SECS)
         .disable_signals()
-        .on_connect(move |_, extensions| gauge.opened(extensions))
-        .bind(config.listen)
-        .map_err(failed)?;
+        .on_connect(move |stream, extensions| gauge.opened(stream, extensions));
+    let server = match tls {
+        Some(tls) => server.bind_rustls_0_23(config.listen, tls),
+        None => server.bind(config.listen),
+    };
+    let server = server.map_err(failed)?;
     let address = server.addrs().first().copied().unwrap_or(config.listen);
     Ok((server.run(), address))
+}
+
+/// What the handlers share.
+fn share(
+    config: &config::Admin,
+    limits: Limits,
+    metrics: Arc<Metrics>,
+    readiness: Readiness,
+    views: Views,
+) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static {
+    let (callers, limits) = (web::Data::new(Callers::new(config)), web::Data::new(limits));
+    let (metrics, readiness) = (web::Data::from(metrics), web::Data::new(readiness));
+    let (outbox, store) = (web::Data::new(views.outbox), web::Data::new(views.store));
+    let (preferences, policies) = (web::Data::new(views.preferences), web::Data::new(views.policies));
+    let hindsight = web::Data::new(views.hindsight);
+    let query = web::QueryConfig::default()
+        .error_handler(|error, _| Problem::bad_request(&format!("this is no query: {error}")).into());
+    move |app| {
+        app.app_data(query.clone());
+        app.app_data(callers.clone()).app_data(limits.clone());
+        app.app_data(metrics.clone()).app_data(readiness.clone());
+        app.app_data(outbox.clone()).app_data(store.clone());
+        app.app_data(preferences.clone()).app_data(policies.clone());
+        app.app_data(hindsight.clone());
+    }
 }
 
 /// The API, running on the actix system it was started on.
@@ -128,80 +208,33 @@ impl Running {
 /// # Errors
 /// As [`bind`].
 pub fn start(
-    config: &config::Admin,
+    config: &Config,
     metrics: Arc<Metrics>,
     readiness: Readiness,
     views: Views,
 ) -> Result<(Running, SocketAddr), AdminError> {
     let (server, address) = bind(config, metrics, readiness, views)?;
+    warn(&config.admin, address);
     let running = Running(server.handle());
     actix_web::rt::spawn(server);
     Ok((running, address))
 }
 
-/// Every path of the API.
-fn routes(app: &mut web::ServiceConfig) {
-    let resource = |path: &str| web::resource(path).default_service(web::to(only_get));
-    app.service(resource("/metrics").route(web::get().to(scrape)).route(web::head().to(scrape)))
-        .service(resource("/healthz").route(web::get().to(healthy)).route(web::head().to(healthy)))
-        .service(resource("/readyz").route(web::get().to(ready)).route(web::head().to(ready)))
-        .configure(outbox::routes)
-        .configure(store::routes)
-        .configure(preferences::routes)
-        .default_service(web::to(nothing_here));
-}
-
-async fn scrape(metrics: web::Data<Metrics>) -> HttpResponse {
-    match metrics.render() {
-        Ok(text) => HttpResponse::Ok().content_type(Metrics::media_type()).body(text),
-        Err(error) => Problem::internal(&error.to_string()).into(),
+/// Says at start what an operator may not have meant.
+fn warn(config: &config::Admin, address: SocketAddr) {
+    if address.ip().to_canonical().is_loopback() {
+        return;
     }
-}
-
-/// Answering at all is the answer.
-async fn healthy() -> HttpResponse {
-    HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("alive\n")
-}
-
-async fn ready(readiness: web::Data<Readiness>) -> HttpResponse {
-    let missing = readiness.missing();
-    if missing.is_empty() {
-        return HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("ready\n");
-    }
-    Problem::not_ready(&missing).into()
-}
-
-async fn nothing_here() -> HttpResponse {
-    Problem::not_found().into()
-}
-
-async fn only_get() -> HttpResponse {
-    let mut response: HttpResponse = Problem::method_not_allowed().into();
-    response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("GET, HEAD"));
-    response
-}
-
-/// Counts open connections, so that reaching the limit (actix then stops accepting) can be seen.
-struct Connections {
-    open: Arc<AtomicUsize>,
-    max: usize,
-    metrics: Arc<Metrics>,
-}
-
-/// Lives as long as its connection.
-struct Open(Arc<AtomicUsize>);
-
-impl Connections {
-    fn opened(&self, connection: &mut Extensions) {
-        if self.open.fetch_add(1, Ordering::Relaxed) + 1 >= self.max {
-            self.metrics.limit_hit(Limit::AdminConnections);
-        }
-        connection.insert(Open(Arc::clone(&self.open)));
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+    if !config.asks_who() {
+        tracing::warn!(
+            %address,
+            "the HTTP API can be reached from other machines, but only this one may use it, and from here everybody may \
+             do everything: name tokens (admin.tokens) or client certificates (admin.certificates)"
+        );
+    } else if config.tls.is_none() {
+        tracing::warn!(
+            %address,
+            "tokens for the HTTP API cross the network in clear: set admin.tls, or put a TLS proxy before it"
+        );
     }
 }

@@ -1,7 +1,8 @@
 //! The preferences documents kept here: `/v1/users/{sip-uri}/preferences/{rules|profile}`, with entity tags.
 
-use super::Slot;
 use super::problem::Problem;
+use super::receive::{Cut, receive};
+use super::{Limits, Slot};
 use crate::gateway::preferences::{Document, DocumentError, Documents, Precondition};
 use crate::types::Address;
 use actix_web::http::{StatusCode, header};
@@ -10,17 +11,6 @@ use std::sync::Arc;
 
 /// What it is served as.
 const MEDIA_TYPE: &str = "application/xml; charset=utf-8";
-
-/// The paths of this file.
-pub(super) fn routes(app: &mut web::ServiceConfig) {
-    app.service(
-        web::resource("/v1/users/{user}/preferences/{document}")
-            .route(web::get().to(get))
-            .route(web::put().to(put))
-            .route(web::delete().to(delete))
-            .default_service(web::to(other)),
-    );
-}
 
 /// Whose document, and where it is kept.
 struct Target {
@@ -59,7 +49,18 @@ impl Target {
     }
 }
 
-async fn get(
+/// A user's preferences document.
+#[utoipa::path(get, path = "/v1/users/{user}/preferences/{document}", operation_id = "get_preferences", tag = "users",
+    params(
+        ("user" = String, Path, description = "A CPM Address, percent-encoded."),
+        ("document" = String, Path, description = "`rules` or `profile`."),
+        ("If-None-Match" = Option<String>, Header, description = "Entity tags that are known."),
+    ),
+    responses(
+        (status = 200, description = "The document.", body = String, content_type = "application/xml"),
+        (status = 304, description = "It is known."),
+    ))]
+pub(super) async fn get(
     request: HttpRequest,
     slot: web::Data<Slot<dyn Documents>>,
     path: web::Path<(String, String)>,
@@ -74,27 +75,55 @@ async fn get(
     Ok(HttpResponse::Ok().content_type(MEDIA_TYPE).insert_header((header::ETAG, tag)).body(kept.body))
 }
 
-async fn put(
+/// Puts a user's preferences document in place.
+#[utoipa::path(put, path = "/v1/users/{user}/preferences/{document}", operation_id = "put_preferences", tag = "users",
+    params(
+        ("user" = String, Path, description = "A CPM Address, percent-encoded."),
+        ("document" = String, Path, description = "`rules` or `profile`."),
+        ("If-Match" = Option<String>, Header, description = "Only if the document there has one of these entity tags."),
+        ("If-None-Match" = Option<String>, Header, description = "`*`: only if there is none."),
+    ),
+    request_body(content = String, content_type = "application/xml"),
+    responses(
+        (status = 201, description = "There was none."),
+        (status = 204, description = "It took the place of another."),
+        (status = 412, description = "Somebody else was quicker.", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "It cannot be read.", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn put(
     request: HttpRequest,
     body: web::Payload,
+    limits: web::Data<Limits>,
     slot: web::Data<Slot<dyn Documents>>,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, Problem> {
     let target = Target::of(&slot, path)?;
     let condition = condition(&request)?;
     let limit = target.documents.octets_max();
-    let body = match body.to_bytes_limited(limit).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(error)) => return Err(Problem::new(StatusCode::BAD_REQUEST, error.to_string())),
-        // How many more there would have been, nobody waited to see.
-        Err(_) => return Err(refusal(&DocumentError::TooLong { octets: limit.saturating_add(1), limit })),
-    };
+    let body = receive(&request, body, limit, limits.patience).await.map_err(|cut| match cut {
+        Cut::TooLong(octets) => {
+            let octets = usize::try_from(octets).unwrap_or(usize::MAX);
+            refusal(&DocumentError::TooLong { octets, limit })
+        }
+        other => other.problem(limit),
+    })?;
     let written = target.off_thread(move |it| it.documents.put(&it.user, it.document, body, &condition)).await?;
     let mut response = if written.created { HttpResponse::Created() } else { HttpResponse::NoContent() };
     Ok(response.insert_header((header::ETAG, written.tag)).finish())
 }
 
-async fn delete(
+/// Removes a user's preferences document: the defaults hold then.
+#[utoipa::path(delete, path = "/v1/users/{user}/preferences/{document}", operation_id = "delete_preferences", tag = "users",
+    params(
+        ("user" = String, Path, description = "A CPM Address, percent-encoded."),
+        ("document" = String, Path, description = "`rules` or `profile`."),
+        ("If-Match" = Option<String>, Header, description = "Only if it has one of these entity tags."),
+    ),
+    responses(
+        (status = 204, description = "It is gone."),
+        (status = 412, description = "It is another one.", body = Problem, content_type = "application/problem+json"),
+    ))]
+pub(super) async fn delete(
     request: HttpRequest,
     slot: web::Data<Slot<dyn Documents>>,
     path: web::Path<(String, String)>,
@@ -103,13 +132,6 @@ async fn delete(
     let condition = condition(&request)?;
     let was_there = target.off_thread(move |it| it.documents.delete(&it.user, it.document, &condition)).await?;
     Ok(if was_there { HttpResponse::NoContent().finish() } else { nothing() })
-}
-
-async fn other() -> HttpResponse {
-    let detail = "a document is read, put or deleted: use GET, PUT or DELETE".to_owned();
-    let mut response: HttpResponse = Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).into();
-    response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static("GET, PUT, DELETE"));
-    response
 }
 
 fn nothing() -> HttpResponse {

@@ -4,37 +4,48 @@ use super::Condition;
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use std::fmt;
+use utoipa::ToSchema;
 
-/// What went wrong, for a machine and for a reader.
-#[derive(Clone, Debug, Serialize)]
+/// What went wrong, for a machine and for a reader (RFC 9457).
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub(super) struct Problem {
-    /// There is no page about it: the title is the status's meaning.
+    /// Always `about:blank`: the title is the status's meaning.
     r#type: &'static str,
     title: &'static str,
     status: u16,
+    /// What happened, why, and what to do.
     detail: String,
+    /// Only of `/readyz`: what is missing (`journal`, `policy`, `sip`, `staying`).
     #[serde(rename = "waiting-for", skip_serializing_if = "Vec::is_empty")]
     waiting_for: Vec<&'static str>,
+    /// `findings` and `report` of a component, `problems` of settings, `bound` of a policy in use.
+    #[serde(flatten)]
+    more: Map<String, Value>,
 }
 
 impl Problem {
     pub(super) fn new(status: StatusCode, detail: String) -> Self {
         let title = status.canonical_reason().unwrap_or_default();
-        Self { r#type: "about:blank", title, status: status.as_u16(), detail, waiting_for: Vec::new() }
+        let (waiting_for, more) = (Vec::new(), Map::new());
+        Self { r#type: "about:blank", title, status: status.as_u16(), detail, waiting_for, more }
+    }
+
+    /// With a member of its own. What cannot be said in JSON is left out.
+    pub(super) fn with(mut self, name: &str, value: &impl Serialize) -> Self {
+        if let Ok(value) = serde_json::to_value(value) {
+            self.more.insert(name.to_owned(), value);
+        }
+        self
     }
 
     pub(super) fn not_found() -> Self {
-        let detail = "nothing is here; try /metrics, /healthz, /readyz or /v1/outbox".to_owned();
-        Self::new(StatusCode::NOT_FOUND, detail)
+        Self::new(StatusCode::NOT_FOUND, "nothing is here; /openapi.json has every path".to_owned())
     }
 
     pub(super) fn bad_request(detail: &str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, detail.to_owned())
-    }
-
-    pub(super) fn method_not_allowed() -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "this can only be read: use GET".to_owned())
     }
 
     pub(super) fn no_such(detail: &str) -> Self {
@@ -58,7 +69,7 @@ impl Problem {
 
 impl From<Problem> for HttpResponse {
     fn from(problem: Problem) -> Self {
-        let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = problem.status_code();
         let body = serde_json::to_string(&problem).unwrap_or_default();
         let mut response = Self::build(status);
         if status == StatusCode::SERVICE_UNAVAILABLE {

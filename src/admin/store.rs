@@ -1,45 +1,41 @@
 //! Looking into the message store that is kept here: `/v1/users/{sip-uri}/store` and what is below it. Read only.
 
+use super::Slot;
 use super::problem::Problem;
 use crate::gateway::store::{Folder, Listed, Reading, StoreError};
 use crate::types::Address;
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
-use std::sync::{Arc, OnceLock};
+use utoipa::{IntoParams, ToSchema};
 
 /// Most folders or objects in one answer.
 const PAGE_MAX: usize = 500;
 /// What an object is served as: a header block and a body.
 const MEDIA_TYPE: &str = "message/rfc822";
 
-/// The store, from the moment it is open; nothing as long as it is not, or if it is on an IMAP server.
-#[derive(Clone, Default)]
-pub struct StoreView(Arc<OnceLock<Arc<dyn Reading>>>);
-
-impl StoreView {
-    /// From now on this store is looked into. The first one stays.
-    pub fn open(&self, store: Arc<dyn Reading>) {
-        let _ = self.0.set(store);
-    }
-}
-
 /// Which page is wanted.
-#[derive(Deserialize)]
-struct Page {
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Page {
+    /// The objects of this folder; without it the folders.
     folder: Option<String>,
-    /// Of folders: a name. Of objects: a UID.
+    /// Those after this one. Of folders: a name. Of objects: a UID.
     after: Option<String>,
 }
 
-#[derive(Serialize)]
-struct Folders {
-    folders: Vec<OneFolder>,
+/// What is in a user's store: folders, or the objects of one.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum Listing {
+    Folders { folders: Vec<OneFolder> },
+    Objects { objects: Vec<OneObject> },
 }
 
-#[derive(Serialize)]
+/// A folder.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
-struct OneFolder {
+pub(super) struct OneFolder {
     name: String,
     uidvalidity: u32,
     uid_next: u32,
@@ -47,34 +43,31 @@ struct OneFolder {
     octets: u64,
 }
 
-#[derive(Serialize)]
-struct Objects {
-    objects: Vec<OneObject>,
-}
-
-#[derive(Serialize)]
+/// An object in a folder.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
-struct OneObject {
+pub(super) struct OneObject {
     uid: u32,
     octets: u64,
+    /// RFC 3339.
     stored_at: String,
 }
 
-/// The paths.
-pub(super) fn routes(app: &mut web::ServiceConfig) {
-    let resource = |path: &str| web::resource(path).default_service(web::to(super::only_get));
-    app.service(resource("/v1/users/{user}/store").route(web::get().to(list)))
-        .service(resource("/v1/users/{user}/store/{folder:.+}/{uid:[0-9]+}").route(web::get().to(one)));
-}
-
-/// The folders, or with `folder=` the objects of one.
-async fn list(view: web::Data<StoreView>, user: web::Path<String>, page: web::Query<Page>) -> HttpResponse {
+/// What is in a user's message store: its folders, or with `folder=` the objects of one.
+#[utoipa::path(get, path = "/v1/users/{user}/store", operation_id = "list_stored", tag = "users",
+    params(("user" = String, Path, description = "A CPM Address, percent-encoded."), Page),
+    responses((status = 200, description = "At most 500; `after` has more.", body = Listing)))]
+pub(super) async fn list(
+    view: web::Data<Slot<dyn Reading>>,
+    user: web::Path<String>,
+    page: web::Query<Page>,
+) -> HttpResponse {
     let after = page.after.clone();
     let Some(folder) = page.folder.clone() else {
         let folders =
             move |store: &dyn Reading, user: &Address| store.folders(user, after.as_deref(), PAGE_MAX).map(Some);
         let shown = |folders: Vec<Folder>| {
-            HttpResponse::Ok().json(Folders { folders: folders.into_iter().map(OneFolder::from).collect() })
+            HttpResponse::Ok().json(Listing::Folders { folders: folders.into_iter().map(OneFolder::from).collect() })
         };
         return look(&view, &user, folders, shown).await;
     };
@@ -83,12 +76,20 @@ async fn list(view: web::Data<StoreView>, user: web::Path<String>, page: web::Qu
     };
     let objects = move |store: &dyn Reading, user: &Address| store.objects(user, &folder, after, PAGE_MAX);
     let shown = |objects: Vec<Listed>| {
-        HttpResponse::Ok().json(Objects { objects: objects.into_iter().map(OneObject::from).collect() })
+        HttpResponse::Ok().json(Listing::Objects { objects: objects.into_iter().map(OneObject::from).collect() })
     };
     look(&view, &user, objects, shown).await
 }
 
-async fn one(view: web::Data<StoreView>, path: web::Path<(String, String, String)>) -> HttpResponse {
+/// One object of a user's message store, as it was stored.
+#[utoipa::path(get, path = "/v1/users/{user}/store/{folder}/{uid}", operation_id = "stored_object", tag = "users",
+    params(
+        ("user" = String, Path, description = "A CPM Address, percent-encoded."),
+        ("folder" = String, Path, description = "The name of a folder."),
+        ("uid" = u32, Path, description = "The UID of an object."),
+    ),
+    responses((status = 200, description = "Its header block and body.", body = String, content_type = "message/rfc822")))]
+pub(super) async fn one(view: web::Data<Slot<dyn Reading>>, path: web::Path<(String, String, String)>) -> HttpResponse {
     let (user, folder, uid) = path.into_inner();
     let Ok(uid) = uid.parse() else { return absent() };
     let object = move |store: &dyn Reading, user: &Address| store.object(user, &folder, uid);
@@ -102,7 +103,7 @@ async fn one(view: web::Data<StoreView>, path: web::Path<(String, String, String
 
 /// Asks the store on a thread that may wait for the disk.
 async fn look<T: Send + 'static>(
-    view: &StoreView,
+    view: &Slot<dyn Reading>,
     user: &str,
     ask: impl FnOnce(&dyn Reading, &Address) -> Result<Option<T>, StoreError> + Send + 'static,
     show: impl FnOnce(T) -> HttpResponse,
@@ -110,7 +111,7 @@ async fn look<T: Send + 'static>(
     let Ok(user) = Address::parse(user) else {
         return Problem::bad_request("the user must be a CPM Address such as sip:+12025550200@ims.example.net").into();
     };
-    let Some(store) = view.0.get().cloned() else {
+    let Some(store) = view.get() else {
         return Problem::no_such("no message store is kept here: see the IMAP server of store.imap").into();
     };
     match web::block(move || ask(store.as_ref(), &user)).await {

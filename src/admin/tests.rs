@@ -1,11 +1,21 @@
 //! The API over real HTTP on a loopback socket.
 
+mod fake;
+mod hindsight;
+mod openapi;
+mod orders;
+mod tls;
+mod uploads;
+mod who;
+
 use super::*;
 use crate::gateway::notifier::{Notice, Outbox, Uncounted};
 use crate::gateway::preferences::{KeptDocuments, NoCounters};
-use crate::gateway::shelf::MemoryShelf;
+use crate::metrics::Limit;
 use crate::queue::question::NotificationCause;
+use crate::shelf::MemoryShelf;
 use crate::types::{Address, Timestamp};
+use actix_web::dev::Extensions;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
@@ -39,11 +49,22 @@ fn serving(story: impl FnOnce(SocketAddr, &Metrics, &Readiness) + Send + 'static
 
 /// The same, with these views.
 fn serving_with(views: Views, story: impl FnOnce(SocketAddr, &Metrics, &Readiness) + Send + 'static) {
+    serving_as(Config::default(), Patience::default(), views, story);
+}
+
+/// The same, with this configuration, and so patient with bodies.
+fn serving_as(
+    config: Config,
+    patience: Patience,
+    views: Views,
+    story: impl FnOnce(SocketAddr, &Metrics, &Readiness) + Send + 'static,
+) {
     actix_web::rt::System::new().block_on(async move {
         let metrics = Arc::new(Metrics::new().unwrap());
         let readiness = Readiness::new();
-        let config = config::Admin { listen: "127.0.0.1:0".parse().unwrap(), ..config::Admin::default() };
-        let (server, address) = bind(&config, Arc::clone(&metrics), readiness.clone(), views).unwrap();
+        let admin = config::Admin { listen: "127.0.0.1:0".parse().unwrap(), ..config.admin };
+        let limits = Limits { patience, ..Limits::new(&config.policy, &metrics) };
+        let (server, address) = bind_with(&admin, limits, Arc::clone(&metrics), readiness.clone(), views).unwrap();
         let handle = server.handle();
         let running = actix_web::rt::spawn(server);
         let told = actix_web::rt::task::spawn_blocking(move || story(address, &metrics, &readiness)).await;
@@ -115,7 +136,7 @@ fn notice(id: &str) -> Notice {
 
 #[test]
 fn the_outbox_is_fetched_and_emptied_by_the_gateway() {
-    let slot = OutboxSlot::default();
+    let slot = Slot::<Outbox>::default();
     let outbox = Arc::new(Outbox::open(Arc::new(MemoryShelf::default()), 10, Arc::new(Uncounted)).unwrap());
     for id in ["a", "b", "c/d", "e"] {
         outbox.put(&notice(id)).unwrap();
@@ -124,7 +145,7 @@ fn the_outbox_is_fetched_and_emptied_by_the_gateway() {
     serving_with(Views { outbox: slot, ..Views::default() }, move |address, _, _| {
         let answer = ask(address, "GET", "/v1/outbox");
         assert!(answer.head.starts_with("http/1.1 503"), "not open yet: {}", answer.head);
-        later.0.open(later.1);
+        later.0.fill(later.1);
         let get = |path: &str| {
             let answer = ask(address, "GET", path);
             assert!(answer.head.contains("content-type: application/json"), "{}", answer.head);
@@ -143,8 +164,8 @@ fn the_outbox_is_fetched_and_emptied_by_the_gateway() {
 
 #[test]
 fn what_the_outbox_cannot_do_is_a_problem_in_json() {
-    let slot = OutboxSlot::default();
-    slot.open(Arc::new(Outbox::open(Arc::new(MemoryShelf::default()), 10, Arc::new(Uncounted)).unwrap()));
+    let slot = Slot::<Outbox>::default();
+    slot.fill(Arc::new(Outbox::open(Arc::new(MemoryShelf::default()), 10, Arc::new(Uncounted)).unwrap()));
     serving_with(Views { outbox: slot, ..Views::default() }, |address, _, _| {
         for (method, path, status) in [
             ("GET", "/v1/outbox?after=x", 400),
@@ -168,10 +189,11 @@ fn what_the_outbox_cannot_do_is_a_problem_in_json() {
 #[test]
 fn a_socket_that_is_taken_is_told_with_its_address() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let config = config::Admin { listen: taken.local_addr().unwrap(), ..config::Admin::default() };
+    let admin = config::Admin { listen: taken.local_addr().unwrap(), ..config::Admin::default() };
+    let config = Config { admin, ..Config::default() };
     let error =
         bind(&config, Arc::new(Metrics::new().unwrap()), Readiness::new(), Views::default()).err().unwrap().to_string();
-    assert!(error.contains(&config.listen.to_string()) && error.contains("admin.listen"), "{error}");
+    assert!(error.contains(&config.admin.listen.to_string()) && error.contains("admin.listen"), "{error}");
 }
 
 #[test]
@@ -180,19 +202,19 @@ fn reaching_the_connection_limit_is_counted() {
     let connections = Connections { open: Arc::default(), max: 2, metrics: Arc::clone(&metrics) };
     let hits = || metrics.render().unwrap().contains("restante_limit_hits_total{limit=\"admin.connections-max\"} 1\n");
     let (mut first, mut second) = (Extensions::new(), Extensions::new());
-    connections.opened(&mut first);
+    connections.opened(&(), &mut first);
     drop(first);
-    connections.opened(&mut second);
+    connections.opened(&(), &mut second);
     assert!(!hits());
     let mut third = Extensions::new();
-    connections.opened(&mut third);
+    connections.opened(&(), &mut third);
     assert!(hits());
 }
 
 #[test]
 fn the_store_kept_here_can_be_looked_into() {
-    use crate::gateway::shelf::MemoryShelf;
     use crate::gateway::store::{Append, Embedded, MessageStore as _, Uncounted};
+    use crate::shelf::MemoryShelf;
     use crate::types::{Address, Timestamp};
     let clock = || Timestamp::from_secs(1_267_520_047);
     let store =
@@ -206,8 +228,8 @@ fn the_store_kept_here_can_be_looked_into() {
         may_exist: false,
     };
     actix_web::rt::System::new().block_on(store.append(append)).unwrap();
-    let view = StoreView::default();
-    view.open(store);
+    let view = Slot::<dyn Reading>::default();
+    view.fill(store);
     serving_with(Views { store: view, ..Views::default() }, |address, _, _| {
         let get = |path: &str| ask(address, "GET", path);
         let json = |path: &str| serde_json::from_str::<serde_json::Value>(&get(path).body).unwrap();
@@ -314,7 +336,7 @@ fn a_preferences_document_that_will_not_do_is_refused_with_the_reason() {
             assert_eq!(problem["status"].to_string(), expected);
         }
         let answer = ask(address, "POST", RULES);
-        assert!(answer.head.starts_with("http/1.1 405") && answer.head.contains("allow: get, put, delete"));
+        assert!(answer.head.starts_with("http/1.1 405") && answer.head.contains("allow: get, head, put, delete"));
     });
     serving(|address, _, _| {
         let answer = ask(address, "GET", RULES);

@@ -1,14 +1,15 @@
 //! The hooks of journal, network, policy and gateway, counted in the metrics.
 
+mod policy;
+
 use crate::config::NotifierKind;
 use crate::gateway::{notifier, preferences, store};
 use crate::metrics::{
-    Direction, Drop as Dropped, Hook, JournalFailure, Limit, Lookup, Method, Metrics, Notified, Notifier,
-    Policy as Judged, Preference, Refusal, Side, Stored, Storing, Stray, Transfer,
+    Direction, Drop as Dropped, JournalFailure, Limit, Lookup, Method, Metrics, Notified, Notifier, Preference,
+    Refusal, Side, Stored, Storing, Stray, Transfer,
 };
 use crate::net::msrp;
-use crate::queue::question::{Failure, Hook as Decision};
-use crate::{journal, net, policy, sip};
+use crate::{journal, net, sip};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -168,27 +169,6 @@ const fn way(direction: msrp::Direction) -> Direction {
     }
 }
 
-impl policy::Counters for Counted {
-    fn asked(&self, hook: Decision, outcome: policy::Outcome, took: Duration) {
-        let hook = match hook {
-            Decision::Admission => Hook::Admission,
-            Decision::Handling => Hook::Handling,
-            Decision::Delivery => Hook::Delivery,
-            Decision::Expiry => Hook::Expiry,
-            Decision::Notification => Hook::Notification,
-        };
-        self.0.policy_call(hook, judged(outcome), took);
-    }
-
-    fn instances(&self, alive: u32) {
-        self.0.set_policy_instances(alive);
-    }
-
-    fn lines_dropped(&self, lines: u64) {
-        self.0.policy_lines_dropped(lines);
-    }
-}
-
 impl notifier::Counters for Counted {
     fn notified(&self, kind: NotifierKind, outcome: notifier::Outcome, took: Duration) {
         let kind = match kind {
@@ -300,18 +280,5 @@ const fn stored(outcome: store::Outcome) -> Stored {
         store::Outcome::Login => Stored::Login,
         store::Outcome::Failed => Stored::Failed,
         store::Outcome::Refused => Stored::Refused,
-    }
-}
-
-const fn judged(outcome: policy::Outcome) -> Judged {
-    match outcome {
-        policy::Outcome::Component => Judged::Component,
-        policy::Outcome::Native => Judged::Native,
-        policy::Outcome::Failed(Failure::Trap) => Judged::Trap,
-        policy::Outcome::Failed(Failure::Timeout) => Judged::Timeout,
-        policy::Outcome::Failed(Failure::Memory) => Judged::Memory,
-        policy::Outcome::Failed(Failure::Refused) => Judged::Refused,
-        policy::Outcome::Failed(Failure::Nonsense) => Judged::Nonsense,
-        policy::Outcome::Failed(Failure::Unavailable) => Judged::Unavailable,
     }
 }

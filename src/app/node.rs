@@ -1,7 +1,8 @@
 //! A running node: every part made, bound and started in order, and stopped in the opposite one.
 
 use super::counters::Counted;
-use super::outside;
+use super::hindsight::Past;
+use super::{outside, policies};
 use crate::actor::{Dialogs, Front, Large, Pace, Registry, Scheduler, Shared, Subscriber, Subscriptions, Threads};
 use crate::admin::{self, AdminError, Condition, Readiness, Views};
 use crate::config::{Config, Listen, MsrpListen};
@@ -13,7 +14,7 @@ use crate::metrics::{Metrics, MetricsError};
 use crate::net::msrp::{Msrp, MsrpError};
 use crate::net::{Endpoint, NetError};
 use crate::pf::{Gate, Settings};
-use crate::policy::{self, PolicyError};
+use crate::policy::{Keeper, PolicyError};
 use crate::types::Timestamp;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -63,6 +64,8 @@ pub struct Node {
     endpoint: Endpoint,
     msrp: Option<Msrp>,
     journal: Arc<RocksJournal>,
+    keeper: Arc<Keeper>,
+    past: Arc<Past>,
     registry: Arc<Registry>,
     threads: Threads,
     readiness: Readiness,
@@ -86,13 +89,14 @@ impl Node {
         let metrics = Arc::new(Metrics::new()?);
         let readiness = Readiness::new();
         let views = Views::default();
-        let (admin, admin_address) =
-            admin::start(&config.admin, Arc::clone(&metrics), readiness.clone(), views.clone())?;
+        let (admin, admin_address) = admin::start(config, Arc::clone(&metrics), readiness.clone(), views.clone())?;
         let counted = Arc::new(Counted(Arc::clone(&metrics)));
         let journal = Arc::new(RocksJournal::open(&config.journal, counted.clone())?);
         readiness.set(Condition::Journal, true);
         let (outside, notifiers) = outside::start(config, &journal, &counted, &views)?;
-        let judges = Arc::new(policy::open(&config.policy, counted.clone())?);
+        let keeper = policies::open(config, &journal, &counted, &views)?;
+        let past = Past::new(config, journal.clone(), keeper.clone());
+        views.hindsight.fill(past.clone());
         readiness.set(Condition::Policy, true);
         sweep(&journal)?;
         let (msrp, msrp_listening) = large(config, &counted)?;
@@ -105,7 +109,7 @@ impl Node {
             outside,
             dialogs: Dialogs::default(),
             large: Large::new(&config.msrp, msrp.clone()),
-            judges,
+            judges: keeper.host(),
             metrics,
             endpoint: endpoint.clone(),
             settings: Arc::new(Settings::new(config, &listening)),
@@ -131,6 +135,8 @@ impl Node {
             endpoint,
             msrp,
             journal,
+            keeper,
+            past,
             registry,
             threads,
             readiness,
@@ -153,6 +159,7 @@ impl Node {
     pub async fn stop(self) {
         self.readiness.set(Condition::Staying, false);
         self.front.close();
+        self.past.close();
         for task in &self.tasks {
             task.abort();
         }
@@ -163,9 +170,13 @@ impl Node {
         self.registry.shared().large.close().await;
         self.threads.stop();
         self.notifiers.close().await;
-        let journal = Arc::clone(&self.journal);
+        let (journal, keeper) = (Arc::clone(&self.journal), Arc::clone(&self.keeper));
         // Closing waits for the disk.
-        if tokio::task::spawn_blocking(move || journal.close()).await.is_err() {
+        let closing = move || {
+            keeper.close();
+            journal.close();
+        };
+        if tokio::task::spawn_blocking(closing).await.is_err() {
             tracing::error!("the journal was not closed in order; it will recover when it is opened again");
         }
         self.admin.stop().await;
@@ -198,7 +209,7 @@ fn large(config: &Config, counted: &Arc<Counted>) -> Result<(Option<Msrp>, Vec<M
 }
 
 /// The moment by the system's clock.
-pub(super) fn wall_clock() -> Timestamp {
+pub fn wall_clock() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -8,10 +8,10 @@ use crate::admin::Views;
 use crate::config::Config;
 use crate::gateway::notifier::Notifiers;
 use crate::gateway::preferences;
-use crate::gateway::shelf::Shelf;
 use crate::gateway::store::{Embedded, ImapStore, MessageStore};
 use crate::journal::RocksJournal;
 use crate::queue::command::Command;
+use crate::shelf::Shelf;
 use crate::types::Address;
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub(super) fn start(
     let shelf: Arc<dyn Shelf> = Arc::new(DiskShelf(journal.shelf()));
     let notifiers =
         Arc::new(Notifiers::start(config, Arc::clone(&shelf), Arc::new(wall_clock), Arc::clone(counted) as _)?);
-    views.outbox.open(notifiers.outbox());
+    views.outbox.fill(notifiers.outbox());
     let counters: Arc<dyn preferences::Counters> = Arc::clone(counted) as _;
     let preferences = Arc::new(preferences::open(config, Arc::clone(&shelf), &counters)?);
     views.preferences.fill(preferences.clone());
@@ -37,7 +37,7 @@ pub(super) fn start(
     } else {
         let embedded = Embedded::start(shelf, &config.store, Arc::clone(counted) as _, wall_clock);
         let embedded = Arc::new(embedded.map_err(AppError::Store)?);
-        views.store.open(embedded.clone());
+        views.store.fill(embedded.clone());
         embedded
     };
     let outside = Outside { preferences, store, notifier: notifiers.clone() };

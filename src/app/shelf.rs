@@ -1,8 +1,9 @@
-//! The journal's database as the shelf of the outside parts' embedded defaults.
+//! The journal's database as the shelf of the outside parts' embedded defaults, and as the catalogue of policies.
 
-use crate::gateway::shelf::{Change, Shelf, ShelfError};
-use crate::journal::{JournalError, RocksShelf};
+use crate::journal::{JournalError, RocksReader, RocksShelf};
+use crate::shelf::{Change, Shelf, ShelfError};
 use bytes::Bytes;
+use std::sync::Arc;
 
 /// A shelf on the disk, in the data directory.
 #[derive(Clone, Debug)]
@@ -23,6 +24,25 @@ impl Shelf for DiskShelf {
 
     fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<(Bytes, Bytes)>, ShelfError> {
         self.0.scan(prefix, after, limit).map_err(failed)
+    }
+}
+
+/// The catalogue of policies of a data directory, for reading beside the server that writes it.
+#[derive(Clone, Debug)]
+pub struct ReadCatalogue(pub Arc<RocksReader>);
+
+impl Shelf for ReadCatalogue {
+    fn get(&self, key: &[u8]) -> Result<Option<Bytes>, ShelfError> {
+        self.0.catalogued(key).map_err(failed)
+    }
+
+    /// Nothing: whoever reads beside a server writes nothing.
+    fn write(&self, _: Vec<Change>) -> Result<(), ShelfError> {
+        Err(ShelfError { cause: "it is open for reading only".to_owned() })
+    }
+
+    fn scan(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<(Bytes, Bytes)>, ShelfError> {
+        self.0.catalogue(prefix, after, limit).map_err(failed)
     }
 }
 

@@ -3,9 +3,9 @@
 use super::line::client;
 use crate::queue::event::{
     Action, Channel, Disposition, ErrandFailed, ErrandFailure, ErrandKind, Event, ManagementRequested,
-    NotificationPlanned, StandIn, StoreCause,
+    NotificationPlanned, PreferencesHeeded, StandIn, StoreCause,
 };
-use crate::queue::question::NotificationCause;
+use crate::queue::question::{Disposal, NotificationCause};
 
 /// The detail of an event that has to do with errands; of others, nothing.
 pub(super) fn detail(event: &Event) -> String {
@@ -17,6 +17,7 @@ pub(super) fn detail(event: &Event) -> String {
             };
             format!("{}: {stand_in} stood in for the user's preferences", event.decision.name())
         }
+        Event::PreferencesHeeded(event) => heeded(event),
         Event::ManagementRequested(event) => managed(event),
         Event::NotificationPlanned(event) => planned(event),
         Event::NotificationSent(event) => match event.again_at {
@@ -48,6 +49,20 @@ pub(super) fn detail(event: &Event) -> String {
         Event::HistoryWithdrawn(event) => format!("errand {}", event.errand),
         _ => String::new(),
     }
+}
+
+fn heeded(event: &PreferencesHeeded) -> String {
+    let preferences = &event.preferences;
+    let say = |said: bool, words: &'static str| said.then_some(words);
+    let words = [
+        say(preferences.allow_push == Some(true), "push allowed"),
+        say(preferences.allow_push == Some(false), "push not allowed"),
+        say(preferences.expired == Some(Disposal::Discard), "expired: discard"),
+        say(preferences.expired == Some(Disposal::Store), "expired: store"),
+        say(preferences.do_not_disturb, "do not disturb"),
+        say(preferences.offline_storage, "offline storage"),
+    ];
+    format!("{}: {}", event.decision.name(), words.into_iter().flatten().collect::<Vec<_>>().join(", "))
 }
 
 /// Which messages is in the lines that follow; here it is counted.

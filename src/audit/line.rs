@@ -40,7 +40,7 @@ impl Line {
             event: event.kind().name(),
             message: event.message().map(|id| id.to_string()),
             detail: detail(event),
-            judge: judge(event).map(name),
+            judge: judge(event).map(judge_name),
         }
     }
 }
@@ -176,7 +176,8 @@ fn judge(event: &Event) -> Option<Judge> {
     }
 }
 
-fn name(judge: Judge) -> String {
+/// Who decided, as auditors see it.
+pub(super) fn judge_name(judge: Judge) -> String {
     match judge {
         Judge::Component(digest) => format!("component:{digest}"),
         Judge::Native => "native".to_owned(),

@@ -4,9 +4,12 @@
 //! addresses: auditors see message ids, hashed users and digests.
 
 mod errands;
+pub mod hindsight;
 mod line;
+pub mod questions;
 mod timeline;
 mod verify;
+pub mod whatif;
 
 pub use line::Line;
 pub use timeline::{Subject, timeline};
@@ -25,6 +28,8 @@ pub enum AuditError {
     UnknownUser,
     #[error("this data directory knows nothing of message {0}: check the id and the directory")]
     UnknownMessage(MessageId),
+    #[error("a thread ended before its time: see what it said, and report it")]
+    Interrupted,
     #[error("record {seq} of user {user} cannot be read: {cause}")]
     Schema { user: UserKey, seq: u64, cause: SchemaError },
 }

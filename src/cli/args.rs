@@ -1,6 +1,15 @@
 //! The arguments, as typed values; others script against them, so keep them stable.
 
-use crate::config::{Listen, MsrpListen, Overrides, peer};
+mod policy;
+mod when;
+
+pub use policy::{
+    Bind, DecisionError, Diff, Lang, Named, New, Past, Place, Policy, Questions, Reason, Server, SignatureFile,
+    SignatureFileError, Test, Upload,
+};
+pub use when::{When, WhenError};
+
+use crate::config::{Listen, MsrpListen, Overrides, Role, RoleError, peer};
 use crate::types::{Address, MessageId};
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use ipnet::IpNet;
@@ -31,9 +40,12 @@ pub enum Command {
         #[arg(long, conflicts_with = "manage")]
         large: bool,
     },
-    /// Policy components
+    /// Policies: the components that decide, from the author's desk to a realm and back
     #[command(subcommand)]
     Policy(Policy),
+    /// Bearer tokens of the HTTP API
+    #[command(subcommand)]
+    Token(Token),
     /// Reads what happened from a data directory, also beside a running server
     #[command(subcommand)]
     Audit(Audit),
@@ -68,30 +80,54 @@ pub struct Setup {
     pub admin: Option<SocketAddr>,
 }
 
-/// `restante policy …`
+/// `restante audit …`
 #[derive(Clone, Debug, Subcommand)]
-pub enum Policy {
-    /// Says whether a component is acceptable, and why not
-    Check {
-        /// The component (a WebAssembly file)
-        file: PathBuf,
+pub enum Audit {
+    /// Prints every event of a user or of one message, in order
+    Timeline(Timeline),
+    /// Prints what operators did with policies, and what the server had to do itself, in order
+    Operators(Operators),
+    /// Recomputes the hash chain of every user's log, and that of the operator stream
+    Verify {
+        /// Data directory
+        #[arg(long, value_name = "DIR", default_value = "./data")]
+        data: PathBuf,
+    },
+}
+
+/// `restante audit operators …`
+#[derive(Clone, Debug, ClapArgs)]
+pub struct Operators {
+    /// Data directory
+    #[arg(long, value_name = "DIR", default_value = "./data")]
+    pub data: PathBuf,
+    /// Only entries after this number
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub after: u64,
+    /// One JSON object per line instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `restante token …`
+#[derive(Clone, Debug, Subcommand)]
+pub enum Token {
+    /// Prints a fresh token, and what the configuration must say of it
+    New {
+        /// Who it is for: the name that the operator stream tells as the author
+        #[arg(long, value_name = "NAME", default_value = "operator")]
+        name: String,
+        /// What it allows: operator:REALM, operator:*, auditor or sre; may be repeated
+        #[arg(long, value_name = "ROLE", value_parser = role, default_value = "operator:*")]
+        role: Vec<Role>,
         /// One JSON object instead of text
         #[arg(long)]
         json: bool,
     },
 }
 
-/// `restante audit …`
-#[derive(Clone, Debug, Subcommand)]
-pub enum Audit {
-    /// Prints every event of a user or of one message, in order
-    Timeline(Timeline),
-    /// Recomputes the hash chain of every user's log
-    Verify {
-        /// Data directory
-        #[arg(long, value_name = "DIR", default_value = "./data")]
-        data: PathBuf,
-    },
+fn role(text: &str) -> Result<Role, RoleError> {
+    Role::try_from(text.to_owned())
 }
 
 /// `restante audit timeline …`
@@ -181,6 +217,47 @@ mod tests {
         assert!(error.contains("write udp:HOST:PORT or tcp:HOST:PORT"), "{error}");
         let error = parse("serve --trusted-peer scscf.example").unwrap_err().to_string();
         assert!(error.contains("write an IP address, or a network"), "{error}");
+    }
+
+    #[test]
+    fn the_commands_of_a_policys_life_are_understood() {
+        for line in [
+            "policy upload p.wasm --name night --realm a.test --reason x --signature key-1:p.sig",
+            "policy list --server https://pf.test:8443 --ca-file ca.pem --certificate me.pem --key me.key --json",
+            "policy show standard --token-file token",
+            "policy realm a.test",
+            "policy realm",
+            "policy activate 0123abcd --realm a.test --decision expiry --decision delivery --settings {}",
+            "policy shadow night --realm a.test",
+            "policy end-shadow --realm a.test",
+            "policy rollback --realm a.test --decision expiry --reason worse",
+            "policy retire night --reason old",
+            "policy events --after 7",
+            "policy diff p.wasm --since 24h --realm a.test --threads 2 --json",
+            "policy questions --from ./data --since 2026-11-23T08:00:00Z --limit 5 --out cases",
+            "policy new night --lang rust --dir night",
+            "policy test night --component other.wasm --json",
+            "token new --name anna --role operator:a.test --role auditor",
+            "audit operators --after 3 --json",
+        ] {
+            assert!(parse(line).is_ok(), "{line}: {:?}", parse(line).err());
+        }
+    }
+
+    #[test]
+    fn a_wrong_decision_signature_moment_or_role_is_told_with_the_right_form() {
+        for (line, word) in [
+            ("policy activate p --realm a.test --decision expire", "admission, delivery, expiry"),
+            ("policy activate p", "--realm"),
+            ("policy upload p.wasm --signature p.sig", "KEY-ID:FILE"),
+            ("policy list --certificate me.pem", "--key"),
+            ("policy diff p.wasm --since yesterday", "24h"),
+            ("policy new p --lang cobol", "python"),
+            ("token new --role root", "operator:REALM"),
+        ] {
+            let error = parse(line).unwrap_err().to_string();
+            assert!(error.contains(word), "{line}: {error}");
+        }
     }
 
     #[test]

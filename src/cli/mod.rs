@@ -1,4 +1,4 @@
-//! The command line: restante serve | check | demo | policy | audit.
+//! The command line: restante serve | check | demo | policy | token | audit.
 
 pub mod args;
 mod audit;
@@ -9,9 +9,13 @@ mod load;
 pub mod out;
 mod policy;
 mod serve;
+mod tables;
+mod token;
+mod told;
 
 pub use exit::{CliError, Exit};
 pub use load::load;
+pub use policy::ApiError;
 
 use args::{Args, Command};
 use clap::Parser as _;
@@ -23,6 +27,11 @@ pub fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return usage(&error),
     };
+    if let Command::Policy(args::Policy::CompileWorker { memory_bytes_max, stack_bytes_max, compile_secs_max }) =
+        args.command
+    {
+        return policy::compile_worker(memory_bytes_max, stack_bytes_max, compile_secs_max);
+    }
     match run(args) {
         Ok(()) => Exit::Ok.into(),
         Err(error) => {
@@ -37,7 +46,9 @@ fn run(args: Args) -> Result<(), CliError> {
         Command::Serve(setup) => serve::run(&load(setup.config.as_deref(), &setup.overrides())?),
         Command::Check(setup) => check::run(&setup),
         Command::Demo { manage, large } => demo::run(manage, large),
-        Command::Policy(args::Policy::Check { file, json }) => policy::check(&file, json),
+        Command::Policy(command) => policy::run(&command),
+        Command::Token(args::Token::New { name, role, json }) => token::new(&name, &role, json),
+        Command::Audit(args::Audit::Operators(arguments)) => audit::operators(&arguments),
         Command::Audit(args::Audit::Timeline(timeline)) => audit::timeline(&timeline),
         Command::Audit(args::Audit::Verify { data }) => audit::verify(&data),
     }

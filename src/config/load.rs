@@ -141,6 +141,9 @@ fn lower_realm_names(config: &mut Config, places: &Places, problems: &mut Vec<Pr
         }
     }
     config.realms = lower;
+    for realm in config.policy.keys.iter_mut().filter_map(|key| key.realms.as_mut()).flatten() {
+        realm.make_ascii_lowercase();
+    }
 }
 
 impl Overrides {

@@ -96,7 +96,11 @@ fn collect(path: &str, table: &DeTable<'_>, starts: &mut BTreeMap<String, usize>
             DeValue::Table(inner) => collect(&path, inner, starts),
             DeValue::Array(items) => {
                 for (index, item) in items.iter().enumerate() {
-                    starts.insert(format!("{path}[{index}]"), item.span().start);
+                    let path = format!("{path}[{index}]");
+                    starts.insert(path.clone(), item.span().start);
+                    if let DeValue::Table(inner) = item.get_ref() {
+                        collect(&path, inner, starts);
+                    }
                 }
             }
             _ => {}

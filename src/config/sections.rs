@@ -1,8 +1,10 @@
 //! The sections of the configuration, each with its defaults: the one place for every limit and interval.
 
+use super::admin::Admin;
 use super::errands::{Errands, Expired, Handling};
 use super::msrp::Msrp;
 use super::notifier::{Notifier, NotifierKind, Smpp, Webhook};
+use super::policy::Policy;
 use super::preferences::Preferences;
 use super::store::Store;
 use ipnet::IpNet;
@@ -107,6 +109,8 @@ pub struct Realm {
     pub expired: Option<Expired>,
     /// Ask the policy for a notification of messages that wait to be pushed, too (PUSH-N1).
     pub notify_when_pushing: bool,
+    /// Only components that are signed with one of `policy.keys` may be bound in this realm.
+    pub signed_policies: bool,
     /// The Interworking Selection Function (MNG-4); without it, `interwork` is refused and the message kept.
     pub isf: Option<String>,
 }
@@ -176,26 +180,6 @@ pub struct Journal {
     pub snapshot_every: u64,
 }
 
-/// `[policy]`: the component that decides, and its limits.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Policy {
-    /// A component file; without it the embedded standard policy.
-    pub component: Option<PathBuf>,
-    /// Longest component, octets.
-    pub component_bytes_max: usize,
-    /// A call that takes longer is ended, milliseconds.
-    pub call_ms_max: u64,
-    /// Linear memory of one instance, octets.
-    pub memory_bytes_max: usize,
-    /// WebAssembly stack, octets.
-    pub stack_bytes_max: usize,
-    /// Instances alive at once.
-    pub instances_max: u32,
-    /// An instance is thrown away after so many calls; 1 is a fresh one per question.
-    pub calls_per_instance: u32,
-}
-
 /// `[actors]`: who is awake.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -214,14 +198,6 @@ pub struct Actors {
     pub idle_secs: u64,
     /// Due users handed over by the scheduler at a time.
     pub due_batch_max: usize,
-}
-
-/// `[admin]`: the HTTP API.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Admin {
-    pub listen: SocketAddr,
-    pub connections_max: usize,
 }
 
 /// `[log]`
@@ -329,6 +305,7 @@ impl Default for Realm {
             isf: None,
             registrations: Registrations::default(),
             xcap_root: None,
+            signed_policies: false,
         }
     }
 }
@@ -363,20 +340,6 @@ impl Default for Journal {
     }
 }
 
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            component: None,
-            component_bytes_max: 24 << 20,
-            call_ms_max: 10,
-            memory_bytes_max: 16 << 20,
-            stack_bytes_max: 512 << 10,
-            instances_max: 64,
-            calls_per_instance: 10_000,
-        }
-    }
-}
-
 impl Default for Actors {
     fn default() -> Self {
         Self {
@@ -388,12 +351,6 @@ impl Default for Actors {
             idle_secs: 30,
             due_batch_max: 1024,
         }
-    }
-}
-
-impl Default for Admin {
-    fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), connections_max: 256 }
     }
 }
 

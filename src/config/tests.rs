@@ -328,6 +328,51 @@ fn passwords_are_never_printed() {
     assert_eq!(found, ["restante.toml:2:19: realms.x.users.alice: a password must be a text in quotes"]);
 }
 
+/// A `[[policy.keys]]` that is good, with these lines on top.
+fn signing_key(id: &str, more: &str) -> String {
+    let public = "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+    format!("[[policy.keys]]\nid = \"{id}\"\ned25519 = \"{public}\"\n{more}\n")
+}
+
+#[test]
+fn keys_that_sign_policies_are_read() {
+    let valid =
+        "not-before = \"2026-01-01T00:00:00Z\"\nnot-after = \"2027-01-01T00:00:00.5Z\"\nrealms = [\"IMS.test\"]";
+    let text = signing_key("release-2026", valid) + &signing_key("release-2027", "");
+    let keys = read(&with_realm(&text)).unwrap().policy.keys;
+    assert_eq!(keys.len(), 2);
+    assert_eq!(keys[0].octets().map(|octets| octets[0]), Some(0xd7));
+    assert_eq!(keys[0].realms, Some(vec!["ims.test".to_owned()]), "host names know no case");
+    assert!(PolicyKey::moment("2026-01-01T00:00:00Z") < PolicyKey::moment("2026-01-01T00:00:01Z"));
+}
+
+#[test]
+fn keys_that_could_not_be_used_are_told() {
+    let long = "x".repeat(65);
+    for (text, told) in [
+        (signing_key("", ""), "policy.keys[0].id: '' will not do"),
+        (signing_key("a b", ""), "policy.keys[0].id: 'a b' will not do"),
+        (signing_key(&long, ""), "will not do: give a name of 1 to 64 letters"),
+        (signing_key("a", "") + &signing_key("a", ""), "policy.keys[1]: 'a' is there twice"),
+        (signing_key("a", "not-before = \"soon\""), "policy.keys[0].not-before: 'soon' will not do"),
+        (signing_key("a", "not-after = \"2026-13-01T00:00:00Z\""), "policy.keys[0].not-after: '2026-13-01"),
+        (signing_key("a", "not-after = \"\""), "policy.keys[0].not-after: '' will not do"),
+        (
+            signing_key("a", "not-before = \"2027-01-01T00:00:00Z\"\nnot-after = \"2026-01-01T00:00:00Z\""),
+            "policy.keys[0].not-after: the key expires before it is valid",
+        ),
+        (signing_key("a", "realms = [\"other.test\"]"), "policy.keys[0].realms: 'other.test' will not do"),
+        ("[[policy.keys]]\nid = \"a\"\ned25519 = \"AAAA\"".to_owned(), "policy.keys[0].ed25519: 'AAAA' will not do"),
+        ("[[policy.keys]]\nid = \"a\"\ned25519 = \"%%\"".to_owned(), "an Ed25519 public key: 32 octets in Base64"),
+        ("[policy]\ncatalogue-bytes-max = 1048576".to_owned(), "policy.catalogue-bytes-max: one component"),
+        ("[policy]\nuploads-max = 0".to_owned(), "policy.uploads-max: 0 is out of range"),
+        ("[policy]\nhistory-max = 0".to_owned(), "policy.history-max: 0 is out of range"),
+    ] {
+        let found = problems(&with_realm(&text));
+        assert!(found.len() == 1 && found[0].contains(told), "{text}: {found:?}");
+    }
+}
+
 #[test]
 fn a_realm_may_have_a_notifier_of_its_own_and_what_it_needs_is_asked_for() {
     let text = "[notifier]\nkind = \"none\"\n[realms.\"ims.test\"]\nnotifier = \"outbox\"\n[realms.\"other.test\"]";
@@ -357,6 +402,58 @@ fn notifier_values_that_will_not_do_are_told_without_their_secrets() {
         let found = problems(&with_realm(text));
         assert!(found.len() == 1 && found[0].contains(key), "{text}: {found:?}");
         assert!(!["short-one", "nine-long", "123456"].iter().any(|secret| found[0].contains(secret)), "{found:?}");
+    }
+}
+
+const SHA256: &str = "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8";
+
+fn caller(list: &str, name: &str, sha256: &str, roles: &str) -> String {
+    format!("[[admin.{list}]]\nname = {name:?}\nsha256 = {sha256:?}\nroles = [{roles}]\n")
+}
+
+#[test]
+fn who_may_use_the_http_api_has_a_name_a_hash_and_roles() {
+    let colons =
+        SHA256.to_ascii_uppercase().as_bytes().chunks(2).map(String::from_utf8_lossy).collect::<Vec<_>>().join(":");
+    let tls = "[admin]\ntls = { certificate = \"c.pem\", key = \"k.pem\", client-ca = \"ca.pem\" }\n";
+    let token = caller("tokens", "alice", SHA256, "\"operator:IMS.Test\", \"operator:*\", \"auditor\", \"sre\"");
+    let certificate = caller("certificates", "alice", &colons, "\"operator:ims.test\"");
+    let config = read(&with_realm(&format!("{tls}{token}{certificate}"))).unwrap();
+    let own = Role::Operator(Some("ims.test".to_owned()));
+    assert_eq!(config.admin.tokens[0].roles, [own.clone(), Role::Operator(None), Role::Auditor, Role::Sre]);
+    assert_eq!(config.admin.certificates[0].roles, [own]);
+    assert_eq!(sha256_octets(&colons), sha256_octets(SHA256));
+    assert!(config.admin.asks_who() && !Config::default().admin.asks_who());
+}
+
+#[test]
+fn callers_of_the_http_api_that_will_not_do_are_told_without_their_hashes() {
+    let other = "00".repeat(32);
+    let sre = "\"sre\"";
+    let token = |name: &str, sha256: &str, roles: &str| caller("tokens", name, sha256, roles);
+    let tls = |more: &str| format!("[admin]\ntls = {{ certificate = \"c.pem\", key = \"k.pem\"{more} }}\n");
+    for (text, told) in [
+        (token("", SHA256, sre), "restante.toml:2:1: admin.tokens"),
+        (token("a\n", SHA256, sre), "a name of up to 64 printable characters"),
+        (token(&"a".repeat(65), SHA256, sre), "a name of up to 64 printable characters"),
+        (token("local", SHA256, sre), "the operator stream has this name for another"),
+        (token("a", "the-token-itself", sre), "this is no SHA-256: give 64 hexadecimal digits"),
+        (token("a", &SHA256[..62], sre), "this is no SHA-256"),
+        (token("a", SHA256, ""), "there is no role"),
+        (token("a", SHA256, "\"operator:other.test\""), "'other.test' will not do: give a realm of this configuration"),
+        (token("a", SHA256, "\"admin\""), "'admin' is no role: write operator:REALM"),
+        (token("a", SHA256, "\"operator:\""), "'operator:' is no role"),
+        (token("a", SHA256, sre) + &token("a", &other, sre), "admin.tokens[1]: 'a' is there twice"),
+        (token("a", SHA256, sre) + &token("b", &SHA256.to_uppercase(), sre), "is there twice"),
+        (caller("certificates", "a", SHA256, sre), "admin.certificates: client certificates are of no use without"),
+        (tls(", client-ca = \"ca.pem\""), "admin.tls.client-ca: clients are asked for certificates, but none is named"),
+        (tls("").replace("c.pem", ""), "admin.tls.certificate: no file is named"),
+        (tls("").replace("k.pem", ""), "admin.tls.key: no file is named"),
+        ("[admin]\ntls = { certificate = \"c.pem\" }\n".to_owned(), "missing field `key`"),
+    ] {
+        let found = problems(&with_realm(&text));
+        assert!(found.len() == 1 && found[0].contains(told), "{text}: {found:?}");
+        assert!(!found[0].contains("the-token-itself"), "{found:?}");
     }
 }
 

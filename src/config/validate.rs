@@ -3,8 +3,8 @@
 use super::load::{Fault, Problem};
 use super::places::{Places, join};
 use super::{
-    Actors, Admin, Config, Errands, Journal, Listen, Policy, Preferences, Queue, Realm, Sip, Transport, demo, msrp,
-    notifier, store,
+    Actors, Config, Errands, Journal, Listen, Preferences, Queue, Realm, Sip, Transport, admin, demo, msrp, notifier,
+    policy, store,
 };
 use std::collections::HashSet;
 use std::net::{Ipv6Addr, SocketAddr};
@@ -24,10 +24,11 @@ pub(super) fn validate(config: &Config, places: &Places, problems: &mut Vec<Prob
     queue(&mut check, &config.queue);
     errands(&mut check, &config.errands);
     journal(&mut check, &config.journal);
-    policy(&mut check, &config.policy);
+    let realms = config.realms.keys().map(String::as_str).collect();
+    policy::validate(&mut check, &config.policy, &realms);
     preferences(&mut check, &config.preferences);
     actors(&mut check, &config.actors);
-    admin(&mut check, &config.admin);
+    admin::validate(&mut check, config);
     store::validate(&mut check, &config.store);
     notifier::validate(&mut check, config);
     check.text("log.filter", &config.log.filter, |text| !text.trim().is_empty(), "a filter such as info");
@@ -180,17 +181,6 @@ fn journal(check: &mut Check<'_>, journal: &Journal) {
     check.range("journal.snapshot-every", journal.snapshot_every, 1, 1_000_000, "records");
 }
 
-fn policy(check: &mut Check<'_>, policy: &Policy) {
-    let named = policy.component.as_ref().is_none_or(|file| !file.as_os_str().is_empty());
-    check.holds("policy.component", named, "no file is named", "name a component, or remove the key");
-    check.range("policy.component-bytes-max", policy.component_bytes_max, KIB, 256 * MIB, "octets");
-    check.range("policy.call-ms-max", policy.call_ms_max, 1, 10_000, "milliseconds");
-    check.range("policy.memory-bytes-max", policy.memory_bytes_max, 64 * KIB, 4 * GIB, "octets");
-    check.range("policy.stack-bytes-max", policy.stack_bytes_max, 64 * KIB, MIB, "octets");
-    check.range("policy.instances-max", policy.instances_max, 1, 10_000, "instances");
-    check.range("policy.calls-per-instance", policy.calls_per_instance, 1, 1_000_000_000, "calls");
-}
-
 fn preferences(check: &mut Check<'_>, preferences: &Preferences) {
     const ROOT: &str = "an XCAP root, such as https://xcap.ims.example.net/xcap-root";
     if let Some(root) = &preferences.xcap_root {
@@ -231,10 +221,6 @@ fn actors(check: &mut Check<'_>, actors: &Actors) {
     check.range("actors.pushes-max", actors.pushes_max, 1, 1_000_000, "pushes");
     check.range("actors.idle-secs", actors.idle_secs, 1, DAY_SECS, "seconds");
     check.range("actors.due-batch-max", actors.due_batch_max, 1, 1_000_000, "users");
-}
-
-fn admin(check: &mut Check<'_>, admin: &Admin) {
-    check.range("admin.connections-max", admin.connections_max, 1, 10_000, "connections");
 }
 
 /// Values of different keys that must fit together.
@@ -344,7 +330,7 @@ fn is_http_url(text: &str) -> bool {
         && path.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'<' | b'>' | b'"' | b'?' | b'#' | b'\\'))
 }
 
-fn is_header_text(text: &str) -> bool {
+pub(super) fn is_header_text(text: &str) -> bool {
     !text.is_empty() && text.len() <= 200 && text.bytes().all(|b| (b' '..0x7f).contains(&b))
 }
 

@@ -15,8 +15,8 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{Error as PemError, PemObject as _};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use std::error::Error;
 use std::fmt;
@@ -44,6 +44,17 @@ pub struct HttpSettings {
     /// Exchanges at once; the next waits for its turn.
     pub in_flight_max: usize,
     pub roots: Roots,
+    /// Shown to servers that ask who we are; `None`: nothing is.
+    pub identity: Option<Identity>,
+}
+
+/// A client certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// PEM: the certificate first, then those that lead to a certificate authority.
+    pub certificate: PathBuf,
+    /// PEM: its private key.
+    pub key: PathBuf,
 }
 
 /// The certificate authorities that may vouch for a server.
@@ -110,6 +121,12 @@ pub enum HttpSetupError {
     Roots { path: PathBuf, cause: PemError },
     #[error("the file of certificate authorities {} has no certificate; give a PEM file with at least one", path.display())]
     NoRoots { path: PathBuf },
+    #[error("the certificate {} cannot be used: {cause}; give a PEM file with the certificate chain", path.display())]
+    Certificate { path: PathBuf, cause: PemError },
+    #[error("the private key {} cannot be used: {cause}; give a PEM file with the key of the certificate", path.display())]
+    Key { path: PathBuf, cause: PemError },
+    #[error("the certificate {} and the key {} cannot be used together: {cause}", identity.certificate.display(), identity.key.display())]
+    Identity { identity: Identity, cause: rustls::Error },
     #[error("the TLS client cannot be made: {0}; this is a fault of the program, please report it")]
     Tls(#[from] rustls::Error),
 }
@@ -146,7 +163,7 @@ impl HttpClient {
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(settings.connect_max));
-        let tls = tls(&settings.roots)?;
+        let tls = tls(settings)?;
         let connector =
             HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(tcp);
         let client = Client::builder(TokioExecutor::new())
@@ -223,10 +240,22 @@ fn without_answer(error: ClientError, host: String) -> HttpError {
     if connecting { HttpError::Connect { host, cause } } else { HttpError::Broken { host, cause } }
 }
 
-fn tls(roots: &Roots) -> Result<ClientConfig, HttpSetupError> {
+fn tls(settings: &HttpSettings) -> Result<ClientConfig, HttpSetupError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    Ok(builder.with_root_certificates(trusted(roots)?).with_no_client_auth())
+    let builder = builder.with_root_certificates(trusted(&settings.roots)?);
+    let Some(identity) = &settings.identity else { return Ok(builder.with_no_client_auth()) };
+    let path = identity.certificate.clone();
+    let unreadable = |cause| HttpSetupError::Certificate { path: path.clone(), cause };
+    let chain = CertificateDer::pem_file_iter(&path).map_err(unreadable)?;
+    let chain = chain.collect::<Result<Vec<_>, _>>().map_err(unreadable)?;
+    if chain.is_empty() {
+        return Err(unreadable(PemError::NoItemsFound));
+    }
+    let unreadable = |cause| HttpSetupError::Key { path: identity.key.clone(), cause };
+    let key = PrivateKeyDer::from_pem_file(&identity.key).map_err(unreadable)?;
+    let unfit = |cause| HttpSetupError::Identity { identity: identity.clone(), cause };
+    builder.with_client_auth_cert(chain, key).map_err(unfit)
 }
 
 fn trusted(roots: &Roots) -> Result<RootCertStore, HttpSetupError> {

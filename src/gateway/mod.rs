@@ -3,5 +3,4 @@
 pub mod http;
 pub mod notifier;
 pub mod preferences;
-pub mod shelf;
 pub mod store;

@@ -69,7 +69,12 @@ impl RocksJournal {
 
     /// The ordered map beside the journal in the same database, for the outside parts' embedded defaults.
     pub fn shelf(&self) -> RocksShelf {
-        RocksShelf::new(Arc::clone(&self.db))
+        RocksShelf::new(Arc::clone(&self.db), Column::Shelf)
+    }
+
+    /// Another one, for uploaded policies and the stream of what operators did.
+    pub fn catalogue(&self) -> RocksShelf {
+        RocksShelf::new(Arc::clone(&self.db), Column::Catalogue)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::labels::Label;
 use prometheus::core::Collector;
-use prometheus::{Error, Registry};
+use prometheus::{CounterVec, Error, Registry};
 use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts};
 use std::marker::PhantomData;
 
@@ -54,6 +54,21 @@ impl Maker<'_> {
         By::of(|a: A| family.get_metric_with_label_values(&[a.value()]))
     }
 
+    /// Counters whose children come and go.
+    pub(super) fn open_counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, Error> {
+        self.register(IntCounterVec::new(Opts::new(name, help).namespace(PREFIX), labels)?)
+    }
+
+    /// Gauges whose children come and go.
+    pub(super) fn open_gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, Error> {
+        self.register(IntGaugeVec::new(Opts::new(name, help).namespace(PREFIX), labels)?)
+    }
+
+    /// Sums of seconds whose children come and go.
+    pub(super) fn open_seconds(&self, name: &str, help: &str, labels: &[&str]) -> Result<CounterVec, Error> {
+        self.register(CounterVec::new(Opts::new(name, help).namespace(PREFIX), labels)?)
+    }
+
     pub(super) fn grid<A: Label, B: Label>(&self, name: &str, help: &str) -> Result<Grid<A, B>, Error> {
         let opts = Opts::new(name, help).namespace(PREFIX);
         let family = self.register(IntCounterVec::new(opts, &[A::NAME, B::NAME])?)?;
@@ -81,7 +96,7 @@ pub(super) struct By<L, T> {
 }
 
 impl<L: Label, T> By<L, T> {
-    fn of(child: impl Fn(L) -> Result<T, Error>) -> Result<Self, Error> {
+    pub(super) fn of(child: impl Fn(L) -> Result<T, Error>) -> Result<Self, Error> {
         let children = L::ALL.iter().map(|value| child(*value)).collect::<Result<_, _>>()?;
         Ok(Self { children, label: PhantomData })
     }

@@ -31,6 +31,10 @@ macro_rules! label {
     };
 }
 
+mod policy;
+
+pub use policy::{AdminRefusal, Compared, Hook, Order, Ordered, Policy, Role};
+
 label! {
     /// How we heard of a registration.
     Source = "source" {
@@ -149,30 +153,6 @@ label! {
     Lookup = "outcome" {
         Hit = "hit",
         Miss = "miss",
-    }
-}
-label! {
-    /// A policy decision.
-    Hook = "hook" {
-        Admission = "admission",
-        Delivery = "delivery",
-        Expiry = "expiry",
-        Handling = "handling",
-        Notification = "notification",
-    }
-}
-label! {
-    /// Who gave a verdict; all but the first two are failures of the component that cost one verdict.
-    Policy = "outcome" {
-        Component = "component",
-        /// No component rules this decision.
-        Native = "native",
-        Trap = "trap",
-        Timeout = "timeout",
-        Memory = "memory",
-        Refused = "refused",
-        Nonsense = "nonsense",
-        Unavailable = "unavailable",
     }
 }
 label! {
@@ -409,6 +389,13 @@ label! {
         PolicyMemory = "policy.memory-bytes-max",
         PolicyStack = "policy.stack-bytes-max",
         PolicyInstances = "policy.instances-max",
+        PolicyComponent = "policy.component-bytes-max",
+        PolicySettings = "policy.settings-bytes-max",
+        PolicyCatalogue = "policy.catalogue-max",
+        PolicyCatalogueBytes = "policy.catalogue-bytes-max",
+        PolicyUploads = "policy.uploads-max",
+        PolicyRealmBudget = "policy.realm-ms-per-second",
+        PolicyShadowBacklog = "policy.shadow-backlog-max",
         CachedUsers = "preferences.cache-users-max",
         CachedBytes = "preferences.cache-bytes-max",
         DocumentBytes = "preferences.document-bytes-max",
@@ -434,6 +421,8 @@ label! {
         /// NOTIFYs and third-party REGISTERs waiting for the subscriptions.
         SubscriptionOrders = "internal.subscription-orders",
         MsrpRanges = "internal.msrp-ranges",
+        /// Policies with numbers of their own in the metrics.
+        PolicyPlaces = "internal.policy-places",
         Inbox = "internal.inbox",
     }
 }

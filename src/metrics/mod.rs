@@ -1,21 +1,25 @@
-//! The Prometheus metrics: every label is an enum, so that no address can become one.
+//! The Prometheus metrics: every label is an enum, or a realm of the configuration, or a policy's digest; no address can
+//! become one.
 
 mod family;
 mod labels;
 mod outside;
+mod policies;
 mod transfers;
 
 #[cfg(test)]
 mod tests;
 
 pub use labels::{
-    Answered, Deferral, Delivery, Direction, Drop, Errand, Errands, Expiry, Hook, JournalFailure, Label, Limit, Lookup,
-    Managed, Method, Notified, Notifier, Policy, Preference, Refusal, Registration, Side, Source, Status, Stored,
-    Storing, Stray, Transfer,
+    AdminRefusal, Answered, Compared, Deferral, Delivery, Direction, Drop, Errand, Errands, Expiry, Hook,
+    JournalFailure, Label, Limit, Lookup, Managed, Method, Notified, Notifier, Order, Ordered, Policy, Preference,
+    Refusal, Registration, Role, Side, Source, Status, Stored, Storing, Stray, Transfer,
 };
+pub use policies::{PolicyActive, PolicyName, PolicyRealm, PolicyShadow};
 
 use family::{By, Cube, Grid, Maker, PREFIX};
 use outside::Outside;
+use policies::Policies;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{Encoder, Histogram, IntCounter, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 use std::time::Duration;
@@ -44,10 +48,7 @@ pub struct Metrics {
     errands: Grid<Errand, Errands>,
     managed: By<Managed, IntCounter>,
     stand_ins: IntCounter,
-    policy_calls: Grid<Hook, Policy>,
-    policy_seconds: By<Hook, Histogram>,
-    policy_instances: IntGauge,
-    policy_lines_dropped: IntCounter,
+    policies: Policies,
     append_seconds: Histogram,
     commit_seconds: Histogram,
     batch_records: Histogram,
@@ -72,6 +73,7 @@ pub struct Metrics {
     outside: Outside,
     transfers: Transfers,
     limits: By<Limit, IntCounter>,
+    admin_refusals: By<AdminRefusal, IntCounter>,
 }
 
 impl Metrics {
@@ -97,13 +99,7 @@ impl Metrics {
             managed: make.counters("managed_total", "Messages that clients asked to be dealt with.")?,
             stand_ins: make
                 .counter("preferences_missed_total", "Decisions taken without the user's own preferences at hand.")?,
-            policy_calls: make.grid("policy_calls_total", "Policy questions, by who gave the verdict.")?,
-            policy_seconds: make.histograms("policy_call_seconds", "Time a policy question took.", &FAST)?,
-            policy_instances: make.gauge("policy_instances", "Instances of policy components that are alive.")?,
-            policy_lines_dropped: make.counter(
-                "policy_log_lines_dropped_total",
-                "Log lines of policies that were dropped because there were too many.",
-            )?,
+            policies: Policies::new(&make)?,
             append_seconds: make.histogram(
                 "append_seconds",
                 "Time from handing a record to the journal until it was durable.",
@@ -136,8 +132,15 @@ impl Metrics {
             outside: Outside::new(&make)?,
             transfers: Transfers::new(&make)?,
             limits: make.counters("limit_hits_total", "Times a limit of the configuration was reached, by its key.")?,
+            admin_refusals: make
+                .counters("admin_refusals_total", "Requests to the HTTP API that were refused for who sent them.")?,
             registry,
         })
+    }
+
+    /// A request to the HTTP API was refused for who sent it.
+    pub fn admin_refusal(&self, cause: AdminRefusal) {
+        self.admin_refusals.at(cause).inc();
     }
 
     /// A client registered, refreshed or went.
@@ -173,22 +176,6 @@ impl Metrics {
     /// A decision had to do without the user's own preferences.
     pub fn preferences_missed(&self) {
         self.stand_ins.inc();
-    }
-
-    /// A policy question was answered after so long.
-    pub fn policy_call(&self, hook: Hook, outcome: Policy, took: Duration) {
-        self.policy_calls.at(hook).at(outcome).inc();
-        self.policy_seconds.at(hook).observe(took.as_secs_f64());
-    }
-
-    /// So many instances of policy components are alive now.
-    pub fn set_policy_instances(&self, alive: u32) {
-        self.policy_instances.set(alive.into());
-    }
-
-    /// So many log lines of policies were dropped.
-    pub fn policy_lines_dropped(&self, lines: u64) {
-        self.policy_lines_dropped.inc_by(lines);
     }
 
     /// A record became durable, so long after it was handed over.

@@ -3,8 +3,34 @@
 use super::*;
 use std::collections::BTreeSet;
 
-fn everything_counted() -> Metrics {
+const REALM: &str = "ims.example.net";
+const POLICY: PolicyName = PolicyName::of(&[0xab; 32]);
+
+/// The metrics, and what must be held so that they have series of a realm and of policies.
+struct Counted {
+    metrics: Metrics,
+    _held: (PolicyRealm, PolicyActive, PolicyShadow),
+}
+
+impl std::ops::Deref for Counted {
+    type Target = Metrics;
+    fn deref(&self) -> &Metrics {
+        &self.metrics
+    }
+}
+
+fn everything_counted() -> Counted {
     let metrics = Metrics::new().unwrap();
+    let realm = metrics.policy_realm(REALM);
+    realm.busy(Duration::from_millis(1500));
+    realm.tripped(Hook::Expiry);
+    let active = metrics.policy_active(REALM, Hook::Admission, POLICY);
+    active.answered(Policy::Component);
+    let shadow = metrics.policy_shadow(REALM, Hook::Admission, PolicyName::of(&[1; 32]));
+    shadow.compared(Compared::Different);
+    metrics.set_policy_unloadable(2);
+    metrics.policy_order(Order::EndShadow, Ordered::Refused);
+    metrics.admin_refusal(AdminRefusal::Role);
     metrics.registration(Source::ThirdParty, Registration::New);
     metrics.deferral(Deferral::Stored);
     metrics.policy_call(Hook::Admission, Policy::Component, Duration::from_micros(40));
@@ -14,7 +40,7 @@ fn everything_counted() -> Metrics {
     metrics.add_queue(-1, -200);
     metrics.limit_hit(Limit::QueueMessages);
     metrics.stored(Storing::Append, Stored::Done);
-    metrics
+    Counted { metrics, _held: (realm, active, shadow) }
 }
 
 #[test]
@@ -33,6 +59,16 @@ fn what_was_counted_is_in_the_scrape() {
         "restante_limit_hits_total{limit=\"queue.messages-max\"} 1",
         "restante_store_requests_total{operation=\"append\",outcome=\"done\"} 1",
         "restante_deliveries_total{outcome=\"timeout\"} 0",
+        "restante_policy_busy_seconds_total{realm=\"ims.example.net\"} 1.5",
+        "restante_policy_trips_total{decision=\"expiry\",realm=\"ims.example.net\"} 1",
+        "restante_policy_trips_total{decision=\"admission\",realm=\"ims.example.net\"} 0",
+        "restante_policy_bound{decision=\"admission\",policy=\"abababababab\",realm=\"ims.example.net\",role=\"active\"} 1",
+        "restante_policy_bound{decision=\"admission\",policy=\"010101010101\",realm=\"ims.example.net\",role=\"shadow\"} 1",
+        "restante_policy_verdicts_total{decision=\"admission\",outcome=\"component\",policy=\"abababababab\",realm=\"ims.example.net\"} 1",
+        "restante_policy_shadow_total{decision=\"admission\",policy=\"010101010101\",realm=\"ims.example.net\",result=\"different\"} 1",
+        "restante_policy_unloadable 2",
+        "restante_policy_orders_total{order=\"end-shadow\",result=\"refused\"} 1",
+        "restante_admin_refusals_total{cause=\"role\"} 1",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is missing from\n{text}");
     }
@@ -54,6 +90,7 @@ fn every_series_has_our_prefix_a_help_text_and_known_labels_only() {
         "action",
         "errand",
         "cause",
+        "decision",
         "direction",
         "disposal",
         "hook",
@@ -63,7 +100,12 @@ fn every_series_has_our_prefix_a_help_text_and_known_labels_only() {
         "method",
         "notifier",
         "operation",
+        "order",
         "outcome",
+        "policy",
+        "realm",
+        "result",
+        "role",
         "side",
         "source",
         "status",
@@ -109,6 +151,8 @@ fn label_values_stand_where_their_index_says() {
     holds::<Limit>();
     holds::<Status>();
     holds::<Method>();
+    holds::<Hook>();
+    holds::<Order>();
 }
 
 #[test]
@@ -155,4 +199,56 @@ fn alerts_and_dashboard_name_only_metrics_that_exist() {
             assert!(families.contains(base), "there is no metric {name}");
         }
     }
+}
+
+/// What the scrape has of policies that are bound.
+fn of_policies(metrics: &Metrics) -> Vec<String> {
+    let text = metrics.render().unwrap();
+    let named = |line: &&str| line.contains("policy=") || line.contains("realm=");
+    text.lines().filter(named).map(str::to_owned).collect()
+}
+
+#[test]
+fn series_of_a_policy_are_there_while_it_is_bound_and_not_longer() {
+    let metrics = Metrics::new().unwrap();
+    assert!(of_policies(&metrics).is_empty());
+    let first = metrics.policy_active(REALM, Hook::Admission, POLICY);
+    let shadow = metrics.policy_shadow(REALM, Hook::Admission, POLICY);
+    let native = metrics.policy_active(REALM, Hook::Expiry, PolicyName::NATIVE);
+    assert_eq!(of_policies(&metrics).len(), 2 * (Policy::ALL.len() + 1) + Compared::ALL.len() + 1);
+    first.answered(Policy::Component);
+    // The same policy with other settings takes its own place: the numbers go on.
+    let second = metrics.policy_active(REALM, Hook::Admission, POLICY);
+    second.answered(Policy::Component);
+    drop(first);
+    let counted = "restante_policy_verdicts_total{decision=\"admission\",outcome=\"component\",policy=\"abababababab\",realm=\"ims.example.net\"} 2";
+    assert!(of_policies(&metrics).iter().any(|line| line == counted));
+    drop(second);
+    assert!(of_policies(&metrics).iter().all(|line| line.contains("shadow") || line.contains("native")));
+    drop(shadow);
+    assert_eq!(of_policies(&metrics).len(), Policy::ALL.len() + 1);
+    drop(native);
+    let realm = metrics.policy_realm(REALM);
+    assert_eq!(of_policies(&metrics).len(), 1 + Hook::ALL.len());
+    drop(realm);
+    assert!(of_policies(&metrics).is_empty());
+}
+
+#[test]
+fn there_are_never_more_series_of_policies_than_allowed() {
+    let metrics = Metrics::new().unwrap();
+    let name = |n: u32| {
+        let mut digest = [0; 32];
+        digest[..4].copy_from_slice(&n.to_be_bytes());
+        PolicyName::of(&digest)
+    };
+    let held: Vec<_> = (0..10_050).map(|n| metrics.policy_shadow(REALM, Hook::Expiry, name(n))).collect();
+    for shadow in &held {
+        shadow.compared(Compared::Same);
+    }
+    assert_eq!(of_policies(&metrics).len(), 10_000 * (Compared::ALL.len() + 1));
+    let text = metrics.render().unwrap();
+    assert!(text.contains("restante_limit_hits_total{limit=\"internal.policy-places\"} 50\n"));
+    drop(held);
+    assert!(of_policies(&metrics).is_empty());
 }

@@ -5,7 +5,7 @@ mod fault;
 
 pub use fault::{Fault, Finding, Interface, Severity, WIT_VERSION};
 
-use super::engine::{Binding, Engine};
+use super::engine::{Binding, Component, Engine};
 use super::{PolicyError, failure_name, mask, samples};
 use crate::queue::question::{Hook, Question};
 use crate::queue::standard;
@@ -75,24 +75,39 @@ pub struct Report {
 
 /// Examines a component, as an upload does, and tries it with the built-in questions.
 pub fn check(bytes: &[u8], engine: &Engine) -> Report {
+    examine(bytes, None, engine).0
+}
+
+/// Examines a component and tries it, with these settings (`{}` if there are none), with the built-in questions. The
+/// component is there if the report is acceptable.
+pub fn examine(bytes: &[u8], settings: Option<&str>, engine: &Engine) -> (Report, Option<Arc<Component>>) {
+    engine.quietly(|| examine_here(bytes, settings, engine))
+}
+
+fn examine_here(bytes: &[u8], settings: Option<&str>, engine: &Engine) -> (Report, Option<Arc<Component>>) {
     let found = engine.examine(bytes);
     let mut report = Report { facts: found.facts, faults: found.faults, self_test: Vec::new() };
-    let Some(component) = found.component else { return report };
-    match Binding::new(Arc::new(component), "{}") {
-        Ok(binding) => {
-            for hook in Hook::ALL.into_iter().filter(|hook| binding.answers(*hook)) {
-                let test = try_hook(&binding, hook);
-                if let Some(first) = test.failures.first() {
-                    let (failed, asked, first) = (test.failed, test.asked, first.clone());
-                    report.faults.push(Fault::SelfTest { hook, failed, asked, first });
-                }
-                report.self_test.push(test);
-            }
+    let Some(component) = found.component.map(Arc::new) else { return (report, None) };
+    match Binding::trial(Arc::clone(&component), settings.unwrap_or("{}")) {
+        Ok(binding) => self_test(&binding, &mut report),
+        Err(error) => {
+            let detail = if let PolicyError::Settings { reason, .. } = error { reason } else { error.to_string() };
+            report.faults.push(Fault::Settings { given: settings.is_some(), detail });
         }
-        Err(PolicyError::Settings { reason, .. }) => report.faults.push(Fault::Settings { detail: reason }),
-        Err(other) => report.faults.push(Fault::Settings { detail: other.to_string() }),
     }
-    report
+    let component = report.is_acceptable().then_some(component);
+    (report, component)
+}
+
+fn self_test(binding: &Binding, report: &mut Report) {
+    for hook in Hook::ALL.into_iter().filter(|hook| binding.answers(*hook)) {
+        let test = try_hook(binding, hook);
+        if let Some(first) = test.failures.first() {
+            let (failed, asked, first) = (test.failed, test.asked, first.clone());
+            report.faults.push(Fault::SelfTest { hook, failed, asked, first });
+        }
+        report.self_test.push(test);
+    }
 }
 
 fn try_hook(binding: &Binding, hook: Hook) -> HookTest {

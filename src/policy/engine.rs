@@ -2,19 +2,29 @@
 
 mod binding;
 mod bindings;
+mod code;
+mod compiler;
 mod convert;
 mod examine;
+mod idle;
 mod limits;
 mod lines;
+mod native;
 mod pool;
 mod seat;
 mod ticker;
 mod watch;
+mod worker;
 
 pub use binding::Binding;
+pub use code::CodeCache;
 pub use examine::Component;
+pub(super) use lines::Meter;
 pub use seat::Failed;
+pub use worker::{Worker, WorkerError, compile_worker};
 
+use self::compiler::Compiler;
+use self::idle::Idle;
 use self::limits::{CORE_INSTANCES_MAX, MEMORIES_MAX, TABLE_ELEMENTS_MAX, TABLES_MAX};
 use self::seat::{CallLimits, State};
 use self::ticker::Ticker;
@@ -28,6 +38,11 @@ use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationCo
 
 /// Instances beyond `policy.instances-max` that components under examination may use.
 const TRIALS: u32 = 4;
+
+/// However busy the machine is, a call ends after so many times its limit.
+const PATIENCE: u32 = 10;
+/// The same for components under examination.
+const PATIENCE_IN_TRIALS: u32 = 300;
 
 /// Octets of an instance's memory that stay mapped when it is thrown away, to be cleared by hand: cheaper than asking
 /// the kernel.
@@ -43,9 +58,14 @@ pub struct Engine(Arc<Inner>);
 struct Inner {
     engine: wasmtime::Engine,
     linker: Linker<State>,
+    /// Code of another engine than one of this hash is not for this one.
+    hash: [u8; 32],
+    compiler: Compiler,
+    worker: Option<Worker>,
     limits: config::Policy,
     /// Instances that exist.
     alive: AtomicU32,
+    idle: Idle,
     counters: Arc<dyn Counters>,
     ticker: Ticker,
 }
@@ -54,15 +74,37 @@ impl Engine {
     /// An engine with these limits.
     ///
     /// # Errors
-    /// [`PolicyError::Engine`] if the machine cannot give what the limits allow; [`PolicyError::Ticker`].
+    /// [`PolicyError::Engine`] if the machine cannot give what the limits allow; [`PolicyError::Ticker`];
+    /// [`PolicyError::Compiler`].
     pub fn new(limits: &config::Policy, counters: Arc<dyn Counters>) -> Result<Self, PolicyError> {
+        Self::of(&engine_config(limits), limits, counters, None)
+    }
+
+    /// An engine whose components tell what a call costs and where it trapped.
+    ///
+    /// # Errors
+    /// As [`Engine::new`].
+    pub(in crate::policy) fn metered(
+        limits: &config::Policy,
+        counters: Arc<dyn Counters>,
+    ) -> Result<Self, PolicyError> {
+        Self::of(engine_config(limits).consume_fuel(true), limits, counters, None)
+    }
+
+    fn of(
+        config: &Config,
+        limits: &config::Policy,
+        counters: Arc<dyn Counters>,
+        worker: Option<Worker>,
+    ) -> Result<Self, PolicyError> {
         let failed = |error: wasmtime::Error| PolicyError::Engine { detail: format!("{error:#}") };
-        let engine = wasmtime::Engine::new(&engine_config(limits)).map_err(failed)?;
+        let engine = wasmtime::Engine::new(config).map_err(failed)?;
         let linker = seat::linker(&engine).map_err(failed)?;
         let ticker =
             Ticker::start(engine.clone(), Duration::from_millis(limits.call_ms_max)).map_err(PolicyError::Ticker)?;
-        let alive = AtomicU32::new(0);
-        Ok(Self(Arc::new(Inner { engine, linker, limits: limits.clone(), alive, counters, ticker })))
+        let (hash, compiler) = (code::hash_of(&engine), Compiler::start()?);
+        let (limits, alive, idle) = (limits.clone(), AtomicU32::new(0), Idle::default());
+        Ok(Self(Arc::new(Inner { engine, linker, hash, compiler, worker, limits, alive, idle, counters, ticker })))
     }
 
     /// Native code, as `wasmtime compile` makes it: what must be refused.
@@ -71,11 +113,24 @@ impl Engine {
         self.0.engine.precompile_component(component).unwrap()
     }
 
+    /// Does slow work on the compiling thread, whose priority is low.
+    pub(in crate::policy) fn quietly<R: Send>(&self, work: impl FnOnce() -> R + Send) -> R {
+        self.0.compiler.run(work)
+    }
+
+    /// The limits of a call for which a message waits.
     fn call_limits(&self) -> CallLimits {
         CallLimits {
             time: Duration::from_millis(self.0.limits.call_ms_max),
             memory_bytes: self.0.limits.memory_bytes_max,
+            patience: PATIENCE,
         }
+    }
+
+    /// The limits of a call for which nobody waits: the same processor time, but a thread of low priority may be kept
+    /// from its processor for long.
+    fn trial_limits(&self) -> CallLimits {
+        CallLimits { patience: PATIENCE_IN_TRIALS, ..self.call_limits() }
     }
 }
 

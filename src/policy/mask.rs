@@ -21,7 +21,12 @@ pub fn fit_for_log(text: &str, question: Option<&Question>) -> String {
             }
         }
     }
-    let escaped = mask_uris(&text).chars().fold(String::new(), |mut out, c| {
+    printable(&mask_uris(&text))
+}
+
+/// The text with control characters escaped, cut to [`TEXT_BYTES_MAX`].
+pub fn printable(text: &str) -> String {
+    let escaped = text.chars().fold(String::new(), |mut out, c| {
         if c.is_control() {
             out.extend(c.escape_default());
         } else {

@@ -4,22 +4,33 @@
 //! [`engine`]; the floors above see [`Judges`].
 
 pub mod check;
+mod counters;
 pub mod engine;
 mod host;
+pub mod keeper;
 mod mask;
+pub mod policies;
 pub mod samples;
+pub mod schema;
 mod sense;
 #[cfg(test)]
 pub(crate) mod tests;
+pub mod trial;
+pub mod view;
 
-pub use engine::{Binding, Component, Engine};
-pub use host::{Host, open};
+pub use counters::{
+    Compared, Counters, Limit, LiveCounters, NoCounters, Order, Ordered, Outcome, RealmCounters, ShadowCounters,
+};
+pub use engine::{Binding, CodeCache, Component, Engine};
+pub use host::{Alarm, Bell, Health, Host, Placement, Sample, ShadowCount, open, verdict_in_words};
+pub use keeper::Keeper;
+pub use policies::{Policies, PoliciesError};
+pub use trial::{Trial, Tried};
 
-use crate::queue::question::{Failure, Hook, Judge, Question, Ruling, Verdict};
+use crate::queue::question::{Failure, Judge, Question, Ruling, Verdict};
 use crate::queue::standard;
 use crate::types::Digest;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// The standard behaviour as a component: built from `policies/standard` by `script/policies`.
 pub const STANDARD_COMPONENT: &[u8] = include_bytes!("../../policies/standard.wasm");
@@ -41,40 +52,6 @@ impl Judges for NativeJudge {
     }
 }
 
-/// Who answered a question in the end; a label of the metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Outcome {
-    /// The component that is bound to the decision.
-    Component,
-    /// The native standard rule, because none is bound.
-    Native,
-    /// The native standard rule, because the component failed so.
-    Failed(Failure),
-}
-
-impl Outcome {
-    /// Every outcome.
-    pub const ALL: [Self; 8] = [
-        Self::Component,
-        Self::Native,
-        Self::Failed(Failure::Trap),
-        Self::Failed(Failure::Timeout),
-        Self::Failed(Failure::Memory),
-        Self::Failed(Failure::Refused),
-        Self::Failed(Failure::Nonsense),
-        Self::Failed(Failure::Unavailable),
-    ];
-
-    /// The text of its metric label.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Component => "component",
-            Self::Native => "native",
-            Self::Failed(failure) => failure_name(failure),
-        }
-    }
-}
-
 /// One word for a failure, for labels and reports.
 pub const fn failure_name(failure: Failure) -> &'static str {
     match failure {
@@ -85,26 +62,6 @@ pub const fn failure_name(failure: Failure) -> &'static str {
         Failure::Nonsense => "nonsense",
         Failure::Unavailable => "unavailable",
     }
-}
-
-/// Where the host counts; the metrics implement it.
-pub trait Counters: Send + Sync {
-    /// A question was answered, within this time.
-    fn asked(&self, hook: Hook, outcome: Outcome, took: Duration);
-    /// So many instances are alive now.
-    fn instances(&self, alive: u32);
-    /// So many lines that policies wrote were dropped, because they wrote too many.
-    fn lines_dropped(&self, lines: u64);
-}
-
-/// Counts nothing.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct NoCounters;
-
-impl Counters for NoCounters {
-    fn asked(&self, _: Hook, _: Outcome, _: Duration) {}
-    fn instances(&self, _: u32) {}
-    fn lines_dropped(&self, _: u64) {}
 }
 
 /// Why the policy host cannot be set up.
@@ -121,6 +78,9 @@ pub enum PolicyError {
         "the thread that keeps the deadlines of policy calls cannot start: {0}. Raise the limit of threads (ulimit -u)"
     )]
     Ticker(std::io::Error),
+    /// No thread for compiling.
+    #[error("the thread that compiles policies cannot start: {detail}. Raise the limit of threads (ulimit -u)")]
+    Compiler { detail: String },
     /// The configured component cannot be read.
     #[error("the policy component {} cannot be read: {error}. Correct policy.component in the configuration", path.display())]
     Read { path: PathBuf, error: std::io::Error },
@@ -132,6 +92,12 @@ pub enum PolicyError {
         "the policy component {digest} refuses its settings: {reason}. Correct the settings, or bind another component"
     )]
     Settings { digest: Digest, reason: String },
+    /// What is kept of policies cannot be read.
+    #[error("the catalogue of policies cannot be opened: {0}")]
+    Catalogue(Box<PoliciesError>),
+    /// No thread for alarms.
+    #[error("the thread that hears alarms of policies cannot start: {0}. Raise the limit of threads (ulimit -u)")]
+    Watch(std::io::Error),
 }
 
 fn findings(faults: &[check::Fault]) -> String {

@@ -17,7 +17,7 @@ pub use errands::{
     Action, Channel, DisposalPostponed, Disposition, DispositionForgone, DispositionOwed, DispositionSent, ErrandBegun,
     ErrandFailed, ErrandFailure, ErrandId, ErrandKind, HistoryAwaited, HistoryRecorded, HistoryWithdrawn, Location,
     ManagementRequested, MessageDeleted, MessageInterworked, MessageStored, NotificationCalledFor, NotificationPlanned,
-    NotificationSent, PreferencesChanged, PreferencesMissed, StandIn, StoreCause,
+    NotificationSent, PreferencesChanged, PreferencesHeeded, PreferencesMissed, StandIn, StoreCause,
 };
 pub use kept::{KeptHeader, KeptName};
 pub use kind::Kind;
@@ -40,6 +40,7 @@ pub enum Event {
     StoreAwaited(StoreAwaited),
     PreferencesChanged(PreferencesChanged),
     PreferencesMissed(PreferencesMissed),
+    PreferencesHeeded(PreferencesHeeded),
     ManagementRequested(ManagementRequested),
     NotificationPlanned(NotificationPlanned),
     NotificationSent(NotificationSent),
@@ -395,6 +396,7 @@ impl Event {
             Self::MessageDiscarded(event) => Some(event.message),
             Self::StoreAwaited(event) => Some(event.message),
             Self::PreferencesMissed(event) => Some(event.message),
+            Self::PreferencesHeeded(event) => Some(event.message),
             Self::NotificationPlanned(event) => Some(event.message),
             Self::NotificationCalledFor(event) => Some(event.message),
             Self::MessageInterworked(event) => Some(event.message),

@@ -6,6 +6,7 @@ pub mod effect;
 pub mod event;
 mod outline;
 pub mod question;
+pub mod recall;
 pub mod run;
 pub mod schema;
 pub mod standard;

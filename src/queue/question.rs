@@ -89,7 +89,7 @@ pub enum Mode {
 }
 
 /// The user's XDM preferences, already evaluated for this message (spec chapter 3), the realm's defaults filled in.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Preferences {
     /// DEF-6: `None` if there is no rule for deferred messages.
     pub allow_push: Option<bool>,
@@ -237,6 +237,23 @@ impl Question {
     }
 }
 
+impl Verdict {
+    /// Which decision this is on.
+    #[must_use]
+    pub const fn hook(&self) -> Hook {
+        match self {
+            Self::Admission(_) => Hook::Admission,
+            Self::Handling(_) => Hook::Handling,
+            Self::Delivery(_) => Hook::Delivery,
+            Self::Expiry(_) => Hook::Expiry,
+            Self::Notification(_) => Hook::Notification,
+        }
+    }
+}
+
+/// The names of all hooks, for the words of errors.
+pub const NAMES_OF_HOOKS: &str = "admission, delivery, expiry, handling, notification";
+
 impl Hook {
     /// Every hook, in the order of their names.
     pub const ALL: [Self; 5] = [Self::Admission, Self::Delivery, Self::Expiry, Self::Handling, Self::Notification];
@@ -251,5 +268,11 @@ impl Hook {
             Self::Expiry => "expiry",
             Self::Notification => "notification",
         }
+    }
+
+    /// The hook of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|hook| hook.name() == name)
     }
 }

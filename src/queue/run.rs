@@ -2,7 +2,8 @@
 
 use super::command::Command;
 use super::decide::{Decision, Env, Step, decide, settle};
-use super::question::{Question, Ruling, Verdict};
+use super::event::{Event, PreferencesHeeded};
+use super::question::{Preferences, Question, Ruling, Verdict};
 use super::state::Queue;
 
 /// A decision run to its end, and whether the limit of questions stopped it before.
@@ -45,10 +46,23 @@ fn answered(
     };
     *questions += 1;
     match step(Some(&ask(&question))) {
-        Step::Done(decision) => decision,
+        Step::Done(decision) => heeding(&question, decision),
         // Answered with a verdict on something else: nothing is decided, and nothing is lost.
         Step::Ask(_) => Decision::default(),
     }
+}
+
+/// What was asked with preferences tells them before what it led to, so that the question can be asked again later
+/// ([`super::recall`]). A refusal tells of no message, so there is nothing to tell them of.
+fn heeding(question: &Question, mut decision: Decision) -> Decision {
+    let preferences = &question.context().preferences;
+    let tells = decision.events.first().is_some_and(|event| event.message().is_some());
+    if tells && *preferences != Preferences::default() {
+        let (message, decides) = (question.message().id, question.hook());
+        let heeded = PreferencesHeeded { message, decision: decides, preferences: preferences.clone() };
+        decision.events.insert(0, Event::PreferencesHeeded(heeded));
+    }
+    decision
 }
 
 impl Run {

@@ -129,6 +129,7 @@ impl StoredEvent {
             Event::StoreAwaited(shape) => to_bytes(shape),
             Event::PreferencesChanged(shape) => to_bytes(shape),
             Event::PreferencesMissed(shape) => to_bytes(shape),
+            Event::PreferencesHeeded(shape) => to_bytes(shape),
             Event::ManagementRequested(shape) => to_bytes(shape),
             Event::NotificationPlanned(shape) => to_bytes(shape),
             Event::NotificationSent(shape) => to_bytes(shape),
@@ -176,6 +177,7 @@ impl StoredEvent {
             Kind::StoreAwaited => Event::StoreAwaited(from_bytes(shape, what)?),
             Kind::PreferencesChanged => Event::PreferencesChanged(from_bytes(shape, what)?),
             Kind::PreferencesMissed => Event::PreferencesMissed(from_bytes(shape, what)?),
+            Kind::PreferencesHeeded => Event::PreferencesHeeded(from_bytes(shape, what)?),
             Kind::ManagementRequested => Event::ManagementRequested(from_bytes(shape, what)?),
             Kind::NotificationPlanned => Event::NotificationPlanned(from_bytes(shape, what)?),
             Kind::NotificationSent => Event::NotificationSent(from_bytes(shape, what)?),
@@ -199,7 +201,7 @@ impl StoredEvent {
 
 impl Kind {
     /// Every kind, by number.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::ClientRegistered,
         Self::ClientGone,
         Self::PreferencesChanged,
@@ -212,6 +214,7 @@ impl Kind {
         Self::NotificationSent,
         Self::NotificationCalledFor,
         Self::BodyKept,
+        Self::PreferencesHeeded,
         Self::DeliveryStarted,
         Self::DeliveryWithheld,
         Self::MessageDelivered,
@@ -264,6 +267,7 @@ impl Kind {
             Self::StoreAwaited => "StoreAwaited",
             Self::PreferencesChanged => "PreferencesChanged",
             Self::PreferencesMissed => "PreferencesMissed",
+            Self::PreferencesHeeded => "PreferencesHeeded",
             Self::ManagementRequested => "ManagementRequested",
             Self::NotificationPlanned => "NotificationPlanned",
             Self::NotificationSent => "NotificationSent",

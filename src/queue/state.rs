@@ -181,7 +181,10 @@ impl Queue {
             Event::ClientGone(event) => self.client_gone(&event.client),
             Event::MessageDeferred(event) => self.message_deferred(event),
             Event::BodyKept(event) => self.change(&event.message, |entry| entry.digest = Some(event.digest)),
-            Event::DeferralRefused(_) | Event::PreferencesMissed(_) | Event::DispositionForgone(_) => {}
+            Event::DeferralRefused(_)
+            | Event::PreferencesMissed(_)
+            | Event::PreferencesHeeded(_)
+            | Event::DispositionForgone(_) => {}
             Event::HandlingChosen(event) => self.handling_chosen(event),
             Event::DeliveryStarted(event) => self.delivery_started(event, at),
             Event::DeliveryWithheld(event) => self.delivery_withheld(event),

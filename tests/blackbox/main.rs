@@ -13,6 +13,10 @@ mod crash;
 mod dovecot;
 mod drain;
 mod expiry;
+#[path = "../../src/policy/tests/guest.rs"]
+#[allow(dead_code)] // The unit tests need more of it.
+mod guest;
+mod guests;
 mod handset;
 mod http;
 mod identity;
@@ -31,7 +35,10 @@ mod management;
 mod msrp;
 mod notified;
 mod notifier;
+mod operator;
 mod phone;
+mod policies;
+mod policy_docs;
 mod preferences;
 mod pressure;
 mod push;

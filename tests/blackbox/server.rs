@@ -159,6 +159,11 @@ impl Server {
         self.sip
     }
 
+    /// The socket of the HTTP API.
+    pub fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
     pub fn data(&self) -> PathBuf {
         self.home.path().join("data")
     }

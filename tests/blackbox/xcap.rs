@@ -4,7 +4,7 @@ use restante::config::{Config, Preferences, Realm};
 use restante::formats::Origin;
 use restante::gateway::http::{HttpClient, HttpSettings, Method, Request, Roots};
 use restante::gateway::preferences::{self, Counters, NoCounters, PreferenceSource as _};
-use restante::gateway::shelf::MemoryShelf;
+use restante::shelf::MemoryShelf;
 use restante::types::{Address, Timestamp};
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -95,6 +95,7 @@ async fn change(kamailio: &Kamailio, auid: &str, body: Option<&str>) {
         total_max: Duration::from_secs(10),
         response_bytes_max: 65_536,
         in_flight_max: 1,
+        identity: None,
         roots: Roots::System,
     };
     let request = Request {

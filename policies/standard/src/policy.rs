@@ -303,7 +303,7 @@ pub mod exports {
         pub struct Refusal {
           /// A SIP status, 400 to 699.
           pub status: u16,
-          /// The reason phrase: at most 128 octets, no control characters. Empty: the usual phrase of the status.
+          /// The reason phrase: at most 128 octets, no control characters. It may be empty.
           pub reason: _rt::String,
         }
         impl ::core::fmt::Debug for Refusal {

@@ -3,9 +3,9 @@
 use super::*;
 use crate::config;
 use crate::gateway::notifier::{self, Notice, Outbox};
-use crate::gateway::shelf::MemoryShelf;
 use crate::journal::{RocksJournal, Uncounted};
 use crate::queue::question::NotificationCause;
+use crate::shelf::MemoryShelf;
 use crate::types::{Address, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;

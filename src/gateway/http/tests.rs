@@ -15,6 +15,7 @@ fn settings() -> HttpSettings {
         response_bytes_max: 1000,
         in_flight_max: 4,
         roots: Roots::System,
+        identity: None,
     }
 }
 
@@ -167,6 +168,60 @@ async fn over_tls_only_a_server_vouched_for_is_believed() {
     let error = client(&known).send(get(format!("https://{}/", server.address))).await.unwrap_err();
     assert!(matches!(error, HttpError::Connect { .. }), "{error}");
     assert_eq!(server.seen().len(), 1);
+}
+
+/// A server that wants to know who asks, and somebody whom it knows: certificate and key in files.
+fn acquainted() -> (tempfile::TempDir, TlsAcceptor) {
+    let folder = tempfile::tempdir().unwrap();
+    let [ca_key, server_key, own_key] = [(); 3].map(|()| KeyPair::generate().unwrap());
+    let mut ca = CertificateParams::new(Vec::new()).unwrap();
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = ca.self_signed(&ca_key).unwrap();
+    let issuer = Issuer::from_params(&ca, &ca_key);
+    let signed = |key| CertificateParams::new(vec!["localhost".to_owned()]).unwrap().signed_by(key, &issuer).unwrap();
+    let (server, own) = (signed(&server_key), signed(&own_key));
+    for (name, text) in [
+        ("ca.pem", authority.pem()),
+        ("own.pem", own.pem()),
+        ("own.key", own_key.serialize_pem()),
+        ("other.key", ca_key.serialize_pem()),
+    ] {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.der().clone()).unwrap();
+    let verifier =
+        rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider)).build();
+    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let key = PrivatePkcs8KeyDer::from(server_key.serialize_der()).into();
+    let builder = builder.with_client_cert_verifier(verifier.unwrap());
+    let config = builder.with_single_cert(vec![server.der().clone()], key).unwrap();
+    (folder, TlsAcceptor::from(Arc::new(config)))
+}
+
+#[tokio::test]
+async fn who_has_a_certificate_shows_it_to_a_server_that_asks() {
+    let (folder, acceptor) = acquainted();
+    let server = FakeServer::with(Some(acceptor), |_| Act::Say(answer(200, &[], b"ok"))).await;
+    let url = format!("https://localhost:{}/", server.address.port());
+    let file = |name: &str| folder.path().join(name);
+    let nobody = HttpSettings { roots: Roots::File(file("ca.pem")), ..settings() };
+    let identity = Identity { certificate: file("own.pem"), key: file("own.key") };
+    let known = HttpSettings { identity: Some(identity.clone()), ..nobody.clone() };
+    assert_eq!(&client(&known).send(get(url.clone())).await.unwrap().body[..], b"ok");
+    assert!(client(&nobody).send(get(url)).await.is_err());
+    assert_eq!(server.seen().len(), 1);
+    for (certificate, key, word) in [
+        ("own.pem", "other.key", "cannot be used together"),
+        ("own.pem", "nothing.key", "nothing.key"),
+        ("own.key", "own.key", "certificate chain"),
+        ("nothing.pem", "own.key", "nothing.pem"),
+    ] {
+        let identity = Some(Identity { certificate: file(certificate), key: file(key) });
+        let error = HttpClient::new(&HttpSettings { identity, ..nobody.clone() }).unwrap_err().to_string();
+        assert!(error.contains(word), "{error}");
+    }
 }
 
 #[test]

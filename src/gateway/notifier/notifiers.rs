@@ -7,7 +7,7 @@ use super::smpp::{Smpp, SmppSetupError};
 use super::webhook::{Webhook, WebhookSetupError};
 use super::{Notice, Notifier, NotifyError};
 use crate::config::{Config, NotifierKind};
-use crate::gateway::shelf::Shelf;
+use crate::shelf::Shelf;
 use crate::types::Timestamp;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use std::collections::BTreeMap;

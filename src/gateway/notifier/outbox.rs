@@ -4,7 +4,7 @@ mod keys;
 
 use super::counters::{Counters, Limit};
 use super::{Notice, Notifier, NotifyError, wire};
-use crate::gateway::shelf::{Change, Shelf, ShelfError};
+use crate::shelf::{Change, Shelf, ShelfError};
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt as _};
 use keys::State;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config::{Config, NotifierKind, Realm};
-use crate::gateway::shelf::MemoryShelf;
+use crate::shelf::MemoryShelf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 

@@ -53,6 +53,7 @@ impl Webhook {
             response_bytes_max: ANSWER_BYTES_MAX,
             in_flight_max: config.in_flight_max,
             roots: config.ca_file.clone().map_or(Roots::System, Roots::File),
+            identity: None,
         })?;
         let turns = Arc::new(Semaphore::new(config.in_flight_max.min(Semaphore::MAX_PERMITS)));
         let url = config.url.clone().ok_or(WebhookSetupError::Url)?;

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::config;
 use crate::formats::{Origin, Profile};
-use crate::gateway::shelf::{Change, Shelf, ShelfError, owner};
+use crate::shelf::{Change, Shelf, ShelfError, owner};
 use crate::types::{Address, Digest, Timestamp};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use futures_util::future::BoxFuture;

@@ -18,7 +18,7 @@ pub use realms::{Realms, SetupError, open};
 pub use remote::XcapSource;
 
 use crate::formats::{Limits, Origin, Profile, Ruleset, RulesetError, UserProfile, XmlError};
-use crate::gateway::shelf::ShelfError;
+use crate::shelf::ShelfError;
 use crate::types::{Address, Timestamp};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;

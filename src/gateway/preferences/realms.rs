@@ -7,7 +7,7 @@ use super::{
 use crate::config::{self, Config};
 use crate::formats::Profile;
 use crate::gateway::http::{HttpClient, HttpSettings, HttpSetupError, Roots};
-use crate::gateway::shelf::{Shelf, ShelfError};
+use crate::shelf::{Shelf, ShelfError};
 use crate::types::{Address, Timestamp};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -77,6 +77,7 @@ fn http_settings(section: &config::Preferences) -> HttpSettings {
         response_bytes_max: section.document_bytes_max,
         in_flight_max: section.requests_max,
         roots: section.ca_file.clone().map_or(Roots::System, Roots::File),
+        identity: None,
     }
 }
 

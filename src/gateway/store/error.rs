@@ -2,7 +2,7 @@
 
 use super::content::PieceError;
 use super::counters::Outcome;
-use crate::gateway::shelf::ShelfError;
+use crate::shelf::ShelfError;
 
 /// Why a request to the message store failed. No text has personal data in it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

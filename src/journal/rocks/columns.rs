@@ -22,7 +22,7 @@ pub(super) enum Column {
     Index,
     /// Content keys, so that content can be shredded. Reserved: empty in this version.
     Keys,
-    /// Uploaded policies. Reserved: empty in this version.
+    /// Uploaded policies, their compiled code, and the stream of what operators did.
     Catalogue,
     /// Format version and the secret of this directory.
     Meta,

@@ -256,14 +256,15 @@ impl<'a> View<'a> {
         Ok(found)
     }
 
-    /// The value of a key on the shelf.
-    pub fn shelved(&self, key: &[u8]) -> Result<Option<Bytes>, JournalError> {
-        Ok(self.get(Column::Shelf, key)?.map(|value| Bytes::copy_from_slice(&value)))
+    /// The value of a key in a column that is a shelf.
+    pub fn shelved(&self, column: Column, key: &[u8]) -> Result<Option<Bytes>, JournalError> {
+        Ok(self.get(column, key)?.map(|value| Bytes::copy_from_slice(&value)))
     }
 
-    /// Entries of the shelf whose key begins with `prefix` and is greater than `after`.
+    /// Entries of such a column whose key begins with `prefix` and is greater than `after`.
     pub fn shelf(
         &self,
+        column: Column,
         prefix: &[u8],
         after: Option<&[u8]>,
         limit: usize,
@@ -278,7 +279,7 @@ impl<'a> View<'a> {
             Some(after) if after >= prefix => [after, &[0]].concat(),
             _ => prefix.to_vec(),
         };
-        self.scan(Column::Shelf, &lower, upper.as_deref(), |key, value| {
+        self.scan(column, &lower, upper.as_deref(), |key, value| {
             found.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
             Ok(found.len() < limit)
         })?;

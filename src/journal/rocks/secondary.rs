@@ -1,5 +1,6 @@
 //! Reading a data directory beside the server that writes it: for audits.
 
+use super::columns::Column;
 use super::open;
 use super::read::View;
 use crate::journal::{Head, JournalError, JournalRead, Loaded, Stored};
@@ -44,6 +45,27 @@ impl RocksReader {
     pub fn catch_up(&self) -> Result<(), JournalError> {
         let db = self.db.write().unwrap_or_else(PoisonError::into_inner);
         db.try_catch_up_with_primary().map_err(|error| open::store(&error))
+    }
+
+    /// A value of the catalogue ([`RocksJournal::catalogue`](super::RocksJournal::catalogue)).
+    ///
+    /// # Errors
+    /// [`JournalError::Store`] or [`JournalError::Damaged`].
+    pub fn catalogued(&self, key: &[u8]) -> Result<Option<Bytes>, JournalError> {
+        View::live(&self.db()).shelved(Column::Catalogue, key)
+    }
+
+    /// Entries of the catalogue whose key begins with `prefix` and is greater than `after`, in order of key.
+    ///
+    /// # Errors
+    /// [`JournalError::Store`] or [`JournalError::Damaged`].
+    pub fn catalogue(
+        &self,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<(Bytes, Bytes)>, JournalError> {
+        View::live(&self.db()).shelf(Column::Catalogue, prefix, after, limit)
     }
 
     /// A secondary changes only in `catch_up`, so a read lock makes each question's view consistent.

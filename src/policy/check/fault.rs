@@ -1,12 +1,16 @@
 //! What can be wrong with a component, and the words for it: what, why, and what to do.
 
 use crate::policy::failure_name;
+use crate::policy::mask::printable;
 use crate::queue::question::{Failure, Hook};
 use serde::Serialize;
 use std::fmt;
 
 /// The version of `wit/policy.wit` that this server speaks.
 pub const WIT_VERSION: &str = "1.0.0";
+
+/// Longest name of an interface, with its version.
+const NAME_BYTES_MAX: usize = 128;
 
 /// An interface of the package `restante:policy`, as a component names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -17,10 +21,13 @@ pub struct Interface {
 }
 
 impl Interface {
-    /// Reads `restante:policy/NAME@VERSION`; `None` for anything else.
+    /// Reads `restante:policy/NAME@VERSION`; `None` for anything else, and for names longer than any of ours will be.
     pub fn parse(text: &str) -> Option<Self> {
         let rest = text.strip_prefix("restante:policy/")?;
         let (name, version) = rest.split_once('@').unwrap_or((rest, ""));
+        if rest.len() > NAME_BYTES_MAX {
+            return None;
+        }
         Some(Self { name: name.to_owned(), version: version.to_owned() })
     }
 
@@ -63,6 +70,12 @@ pub enum Fault {
         name: String,
         functions: Vec<String>,
     },
+    /// More imports or exports than any use needs: each would have to be compared, named and kept.
+    TooMany {
+        imports: usize,
+        exports: usize,
+        each_max: usize,
+    },
     NoInterface,
     Version {
         interface: Interface,
@@ -89,7 +102,9 @@ pub enum Fault {
         failure: Failure,
         detail: String,
     },
+    /// The settings that it was tried with; `{}` if none were given.
     Settings {
+        given: bool,
         detail: String,
     },
     /// Built-in questions that it did not answer.
@@ -141,6 +156,8 @@ impl Fault {
         let (kind, what, why, what_to_do) =
             self.form_texts().or_else(|| self.contract_texts()).unwrap_or_else(|| self.run_texts());
         let severity = if self.forbids() { Severity::Error } else { Severity::Notice };
+        // Names in it are the component's.
+        let what = printable(&what);
         Finding { severity, kind, what, why, what_to_do: what_to_do.to_owned() }
     }
 
@@ -197,6 +214,12 @@ impl Fault {
                 "A function that it calls has other parameters here".to_owned(),
                 WIT_HINT,
             ),
+            Self::TooMany { imports, exports, each_max } => (
+                "too-many",
+                format!("It has {imports} imports and {exports} exports"),
+                format!("The contract has eight interfaces; this server looks at {each_max} of each kind at most"),
+                WIT_HINT,
+            ),
             Self::NoInterface => (
                 "no-interface",
                 "It exports none of the interfaces of restante:policy@1.0.0 that decide something".to_owned(),
@@ -243,7 +266,7 @@ impl Fault {
             ),
             Self::Schema { detail } => (
                 "schema",
-                format!("What settings.schema gives is no JSON Schema: {detail}"),
+                format!("What settings.schema gives is no JSON Schema that this server takes: {detail}"),
                 "Operators' settings are checked against it".to_owned(),
                 "Return a JSON Schema as JSON text; {} stands for anything",
             ),
@@ -253,7 +276,13 @@ impl Fault {
                 "It is asked once, with the limits of a call".to_owned(),
                 "Return a constant text",
             ),
-            Self::Settings { detail } => (
+            Self::Settings { given: true, detail } => (
+                "settings",
+                format!("It refuses its settings: {detail}"),
+                "A policy decides only with settings that it has taken".to_owned(),
+                "Correct the settings, in the words of the policy's own documentation",
+            ),
+            Self::Settings { given: false, detail } => (
                 "settings",
                 format!("It refuses the settings {{}}: {detail}"),
                 "This server binds a policy without settings, that is with {}".to_owned(),

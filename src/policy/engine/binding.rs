@@ -19,8 +19,10 @@ const SHARDS_MAX: usize = 16;
 pub struct Binding {
     component: Arc<Component>,
     settings: String,
-    idle: Pool<Seat>,
+    idle: Arc<Pool<Seat>>,
     meter: Meter,
+    /// It is being examined: nobody waits for it, and it takes no room from those for whom somebody waits.
+    trial: bool,
 }
 
 impl Binding {
@@ -30,12 +32,29 @@ impl Binding {
     /// # Errors
     /// [`PolicyError::Settings`] if the component refuses them, or fails over them.
     pub fn new(component: Arc<Component>, settings: impl Into<String>) -> Result<Self, PolicyError> {
+        Self::open_first(component, settings.into(), false)
+    }
+
+    /// The same for a component under examination, by one thread.
+    ///
+    /// # Errors
+    /// As [`Binding::new`].
+    pub(in crate::policy) fn trial(component: Arc<Component>, settings: &str) -> Result<Self, PolicyError> {
+        Self::open_first(component, settings.to_owned(), true)
+    }
+
+    fn open_first(component: Arc<Component>, settings: String, trial: bool) -> Result<Self, PolicyError> {
         let shards = std::thread::available_parallelism().map_or(1, usize::from).min(SHARDS_MAX);
-        let binding =
-            Self { component, settings: settings.into(), idle: Pool::new(shards), meter: Meter::new(Instant::now()) };
+        let (idle, meter) = (Arc::new(Pool::new(shards)), Meter::new(Instant::now()));
+        let binding = Self { component, settings, idle, meter, trial };
         match binding.open(None) {
             // It is not kept: it stands outside the number of instances.
-            Ok(_) => Ok(binding),
+            Ok(_) => {
+                if !trial {
+                    binding.component.engine.0.idle.add(&binding.idle);
+                }
+                Ok(binding)
+            }
             Err(failed) => {
                 let reason = fit_for_log(&failed.detail, None);
                 Err(PolicyError::Settings { digest: binding.digest(), reason })
@@ -46,6 +65,11 @@ impl Binding {
     /// The component's name.
     pub fn digest(&self) -> Digest {
         self.component.digest()
+    }
+
+    /// The settings (JSON text) that every instance is given.
+    pub fn settings(&self) -> &str {
+        &self.settings
     }
 
     /// Whether the component answers this decision.
@@ -85,15 +109,20 @@ impl Binding {
             .ok_or_else(|| Failed::new(Failure::Unavailable, "all policy.instances-max instances are busy"))
     }
 
-    /// One more instance, if their number allows.
+    /// One more instance, if their number allows, or in place of an idle one of another binding.
     fn open_within(&self) -> Result<Option<Seat>, Failed> {
-        Permit::acquire(&self.component.engine).map(|permit| self.open(Some(permit))).transpose()
+        if self.trial {
+            return self.open(None).map(Some);
+        }
+        let engine = &self.component.engine;
+        let permit = Permit::acquire(engine).or_else(|| engine.0.idle.spare().and_then(Seat::into_permit));
+        permit.map(|permit| self.open(Some(permit))).transpose()
     }
 
     fn open(&self, permit: Option<Permit>) -> Result<Seat, Failed> {
         let component = &self.component;
-        let mut seat =
-            Seat::open(&component.pre, component.engine.call_limits(), component.engine.0.ticker.clock(), permit)?;
+        let limits = if self.trial { component.engine.trial_limits() } else { component.engine.call_limits() };
+        let mut seat = Seat::open(&component.pre, limits, component.engine.0.ticker.clock(), permit)?;
         if component.indices.has_settings() {
             let taken = seat.configure(&component.indices, &self.settings);
             let dropped = seat.lines().write(&self.meter, self.digest(), "settings", None);
@@ -120,3 +149,6 @@ impl Binding {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,14 +1,21 @@
 //! From octets to a component that may be bound: everything that is wrong with it, found in one go.
 
 use super::Engine;
-use super::seat::{Indices, Seat, State};
+use super::seat::{Failed, Indices, Seat, State};
 use crate::policy::PolicyError;
 use crate::policy::check::{Facts, Fault, Interface};
-use crate::queue::question::Hook;
+use crate::policy::schema::check_schema;
+use crate::queue::question::{Hook, Question, Verdict};
 use crate::types::Digest;
 use std::time::Instant;
 use wasmtime::component::InstancePre;
 use wasmtime::component::types::{Component as ComponentType, ComponentItem};
+
+/// Imports and exports that a component may have; the whole contract has eight interfaces.
+const ITEMS_MAX: usize = 64;
+
+/// Functions of a foreign interface that are named.
+const FUNCTIONS_NAMED_MAX: usize = 8;
 
 /// A component that was examined, compiled and linked. It has no instances: see [`super::Binding`].
 pub struct Component {
@@ -34,6 +41,26 @@ impl Component {
     pub fn schema(&self) -> Option<&str> {
         self.schema.as_deref()
     }
+
+    /// A fresh instance outside of all numbers, with its settings.
+    ///
+    /// # Errors
+    /// [`Failed`]
+    pub(in crate::policy) fn try_seat(&self, settings: &str) -> Result<Seat, Failed> {
+        let mut seat = Seat::open(&self.pre, self.engine.trial_limits(), self.engine.0.ticker.clock(), None)?;
+        if self.indices.has_settings() {
+            seat.configure(&self.indices, settings)?;
+        }
+        Ok(seat)
+    }
+
+    /// Asks such an instance.
+    ///
+    /// # Errors
+    /// [`Failed`]
+    pub(in crate::policy) fn ask(&self, seat: &mut Seat, question: &Question) -> Result<Verdict, Failed> {
+        seat.ask(&self.indices, question)
+    }
 }
 
 /// What an examination found.
@@ -57,27 +84,42 @@ impl Engine {
 
     /// Examines a component: its form, its imports, its exports, its size, and one instance of it.
     pub(in crate::policy) fn examine(&self, bytes: &[u8]) -> Examination {
-        let facts = Facts { digest: Digest::of(bytes), bytes: bytes.len(), ..Facts::default() };
-        let mut found = Examination { facts, faults: form(bytes, self.0.limits.component_bytes_max), component: None };
+        let mut found = self.examine_form(bytes);
         if !found.faults.is_empty() {
             return found;
         }
         let start = Instant::now();
-        match wasmtime::component::Component::from_binary(&self.0.engine, bytes) {
+        match self.compile(bytes) {
             Ok(compiled) => {
                 found.facts.compiled_in = start.elapsed();
                 self.examine_compiled(&compiled, &mut found);
             }
-            Err(error) => found.faults.push(Fault::Compile { detail: chain(&error) }),
-        }
-        if found.faults.iter().any(Fault::forbids) {
-            found.component = None;
+            Err(detail) => found.faults.push(Fault::Compile { detail }),
         }
         found
     }
 
+    /// The same for a component that was compiled before.
+    pub(super) fn examine_kept(&self, bytes: &[u8], compiled: &wasmtime::component::Component) -> Examination {
+        let mut found = self.examine_form(bytes);
+        if found.faults.is_empty() {
+            self.examine_compiled(compiled, &mut found);
+        }
+        found
+    }
+
+    fn examine_form(&self, bytes: &[u8]) -> Examination {
+        let facts = Facts { digest: Digest::of(bytes), bytes: bytes.len(), ..Facts::default() };
+        Examination { facts, faults: form(bytes, self.0.limits.component_bytes_max), component: None }
+    }
+
     fn examine_compiled(&self, compiled: &wasmtime::component::Component, found: &mut Examination) {
         let ty = compiled.component_type();
+        let (imports_found, exports_found) = (ty.imports(&self.0.engine).len(), ty.exports(&self.0.engine).len());
+        if imports_found.max(exports_found) > ITEMS_MAX {
+            found.faults.push(Fault::TooMany { imports: imports_found, exports: exports_found, each_max: ITEMS_MAX });
+            return;
+        }
         if let Some(pages) = compiled.resources_required().and_then(|resources| resources.max_initial_memory_size) {
             found.facts.initial_memory_bytes = Some(pages.saturating_mul(super::PAGE as u64));
         }
@@ -97,7 +139,7 @@ impl Engine {
         let indices = Indices::of(&pre);
         found.faults.extend(incomplete(&found.facts.interfaces, &indices));
         let start = Instant::now();
-        let mut seat = match Seat::open(&pre, self.call_limits(), self.0.ticker.clock(), None) {
+        let mut seat = match Seat::open(&pre, self.trial_limits(), self.0.ticker.clock(), None) {
             Ok(seat) => seat,
             Err(failed) => return found.faults.push(Fault::Start { failure: failed.failure, detail: failed.detail }),
         };
@@ -109,6 +151,9 @@ impl Engine {
         }
         found.facts.schema = examine_settings(&mut seat, &indices, &mut found.faults);
         found.facts.hooks = Hook::ALL.into_iter().filter(|hook| indices.has(*hook)).collect();
+        if found.faults.iter().any(Fault::forbids) {
+            return;
+        }
         let (digest, schema) = (found.facts.digest, found.facts.schema.clone());
         found.component = Some(Component { engine: self.clone(), pre, indices, digest, schema });
     }
@@ -124,12 +169,8 @@ fn examine_settings(seat: &mut Seat, indices: &Indices, faults: &mut Vec<Fault>)
         return None;
     }
     match seat.schema(indices) {
-        Ok(schema) => match serde_json::from_str::<serde_json::Value>(&schema) {
-            Ok(value) if value.is_object() || value.is_boolean() => Some(schema),
-            Ok(_) => {
-                faults.push(Fault::Schema { detail: "it is neither an object nor true or false".to_owned() });
-                None
-            }
+        Ok(schema) => match check_schema(&schema) {
+            Ok(()) => Some(schema),
             Err(error) => {
                 faults.push(Fault::Schema { detail: error.to_string() });
                 None
@@ -175,7 +216,8 @@ fn imports(ty: &ComponentType, engine: &wasmtime::Engine) -> Vec<Fault> {
                 _ => vec![name.to_owned()],
             };
             let ours = Interface::parse(name).is_some_and(|it| it.name == "host" && it.is_spoken());
-            let foreign: Vec<String> = functions.into_iter().filter(|function| !(ours && function == "log")).collect();
+            let foreign = functions.into_iter().filter(|function| !(ours && function == "log"));
+            let foreign: Vec<String> = foreign.take(FUNCTIONS_NAMED_MAX).collect();
             (!foreign.is_empty()).then(|| Fault::Import { name: name.to_owned(), functions: foreign })
         })
         .collect()
@@ -220,7 +262,7 @@ fn incomplete(interfaces: &[Interface], indices: &Indices) -> Vec<Fault> {
 }
 
 /// An error with all its causes, in one line.
-fn chain(error: &wasmtime::Error) -> String {
+pub(super) fn chain(error: &wasmtime::Error) -> String {
     let mut words: Vec<String> = error.chain().map(ToString::to_string).collect();
     words.dedup();
     words.join(": ").replace('\n', " ")

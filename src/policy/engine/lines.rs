@@ -2,7 +2,7 @@
 
 use super::bindings::restante::policy::host;
 use super::ticker::TICK;
-use crate::policy::mask::{TEXT_BYTES_MAX, fit_for_log};
+use crate::policy::mask::{TEXT_BYTES_MAX, fit_for_log, printable};
 use crate::queue::question::Question;
 use crate::types::Digest;
 use std::sync::{Mutex, PoisonError};
@@ -38,6 +38,20 @@ impl Lines {
         self.dropped = 0;
     }
 
+    /// What was kept, level and text, for the author's eyes: nothing is masked, control characters are escaped.
+    pub fn take(&mut self) -> Vec<(String, String)> {
+        let dropped = std::mem::take(&mut self.dropped);
+        let mut lines: Vec<_> =
+            self.kept.drain(..).map(|(level, text)| (word(level).to_owned(), printable(&text))).collect();
+        if dropped > 0 {
+            lines.push((
+                "warn".to_owned(),
+                format!("restante: {dropped} more lines are dropped, {LINES_A_CALL_MAX} are kept"),
+            ));
+        }
+        lines
+    }
+
     pub const fn is_empty(&self) -> bool {
         self.kept.is_empty() && self.dropped == 0
     }
@@ -59,6 +73,15 @@ impl Lines {
             }
         }
         dropped
+    }
+}
+
+const fn word(level: host::Level) -> &'static str {
+    match level {
+        host::Level::Debug => "debug",
+        host::Level::Info => "info",
+        host::Level::Warn => "warn",
+        host::Level::Error => "error",
     }
 }
 

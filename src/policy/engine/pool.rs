@@ -44,6 +44,11 @@ impl<T> Pool<T> {
         from_home.iter().chain(before).find_map(|shard| lock(shard).pop())
     }
 
+    /// How many are idle, about.
+    pub fn len(&self) -> usize {
+        self.shards.iter().map(|shard| lock(shard).len()).sum()
+    }
+
     /// Gives it back.
     pub fn put(&self, item: T) {
         if let Some(shard) = self.shards.get(home() % self.shards.len()) {

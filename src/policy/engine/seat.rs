@@ -8,11 +8,12 @@ use super::limits::Limits;
 use super::lines::Lines;
 use super::ticker::Clock;
 use super::watch::{Decision, Watch};
+use crate::policy::mask::fit_for_log;
 use crate::policy::sense::make_sense;
 use crate::queue::question::{Context, Failure, Hook, Question, Verdict};
 use std::time::Duration;
 use wasmtime::component::{HasSelf, Instance, InstancePre, Linker};
-use wasmtime::{Store, Trap, UpdateDeadline};
+use wasmtime::{FrameInfo, Store, Trap, UpdateDeadline, WasmBacktrace};
 
 /// Octets that one call may hand out of the guest: its answer, and each line for the log.
 const ANSWER_BYTES_MAX: usize = 256 << 10;
@@ -109,8 +110,11 @@ struct Guests {
 /// The limits of every call.
 #[derive(Clone, Copy, Debug)]
 pub struct CallLimits {
+    /// Of a processor.
     pub time: Duration,
     pub memory_bytes: usize,
+    /// Times [`Self::time`] that may go by on the wall.
+    pub patience: u32,
 }
 
 /// An instance that is asked by one thread at a time. The permit is given back after the instance is gone.
@@ -120,7 +124,8 @@ pub struct Seat {
     guests: Guests,
     calls: u32,
     broken: bool,
-    _permit: Option<Permit>,
+    trace: Option<String>,
+    permit: Option<Permit>,
 }
 
 /// The function's handle in this instance.
@@ -151,7 +156,7 @@ impl Seat {
     ) -> Result<Self, Failed> {
         let state = State {
             limits: Limits::new(limits.memory_bytes),
-            watch: Watch::new(limits.time),
+            watch: Watch::new(limits.time, limits.patience),
             clock: clock.clone(),
             lines: Lines::default(),
         };
@@ -168,10 +173,13 @@ impl Seat {
                 Decision::End => UpdateDeadline::Interrupt,
             })
         });
+        // Only an engine that meters has fuel to give.
+        let _ = store.set_fuel(u64::MAX);
         arm(&mut store);
         match pre.instantiate(&mut store) {
             Ok(instance) => {
-                Ok(Self { store, instance, guests: Guests::default(), calls: 0, broken: false, _permit: permit })
+                let guests = Guests::default();
+                Ok(Self { store, instance, guests, calls: 0, broken: false, trace: None, permit })
             }
             Err(error) => Err(Failed::new(cause(&error, &store, Failure::Unavailable), root(&error))),
         }
@@ -272,6 +280,23 @@ impl Seat {
         self.broken || self.calls >= calls_max
     }
 
+    /// What is left of the fuel; 0 if the engine does not meter.
+    pub fn fuel(&self) -> u64 {
+        self.store.get_fuel().unwrap_or_default()
+    }
+
+    /// Where the last call trapped, if the engine meters.
+    pub fn backtrace(&mut self) -> Option<String> {
+        self.trace.take()
+    }
+
+    /// Throws the instance away and keeps its permit.
+    pub fn into_permit(self) -> Option<Permit> {
+        let Self { store, permit, .. } = self;
+        drop(store);
+        permit
+    }
+
     /// What the guest wrote during the last call.
     pub fn lines(&mut self) -> &mut Lines {
         &mut self.store.data_mut().lines
@@ -291,6 +316,9 @@ impl Seat {
     /// The guest did not come back, or what it gave back is no value of its type.
     fn fail(&mut self, error: &wasmtime::Error) -> Failed {
         self.broken = true;
+        if self.store.get_fuel().is_ok() {
+            self.trace = error.downcast_ref::<WasmBacktrace>().map(trace);
+        }
         Failed::new(cause(error, &self.store, Failure::Nonsense), root(error))
     }
 }
@@ -313,6 +341,18 @@ fn cause(error: &wasmtime::Error, store: &Store<State>, other: Failure) -> Failu
         Some(_) => Failure::Trap,
         None => other,
     }
+}
+
+/// One line for each function, the innermost first. Names are the guest's own words.
+fn trace(backtrace: &WasmBacktrace) -> String {
+    let line = |frame: &FrameInfo| {
+        let offset = frame.module_offset().map(|offset| format!(" at {offset:#x}")).unwrap_or_default();
+        match frame.func_name() {
+            Some(name) => format!("{}{offset}", fit_for_log(name, None)),
+            None => format!("function {}{offset}", frame.func_index()),
+        }
+    };
+    backtrace.frames().iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// The innermost words of an error, without the addresses of a backtrace.

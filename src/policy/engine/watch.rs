@@ -4,9 +4,6 @@
 use super::ticker::TICK;
 use std::time::{Duration, Instant};
 
-/// However busy the machine is, a call ends after so many times its limit.
-const WALL_FACTOR: u32 = 10;
-
 /// What to do with a call at a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
@@ -20,13 +17,14 @@ pub enum Decision {
 #[derive(Debug)]
 pub struct Watch {
     limit: Duration,
+    patience: u32,
     first: Option<(Duration, Instant)>,
 }
 
 impl Watch {
-    /// `limit` is what one call may take.
-    pub const fn new(limit: Duration) -> Self {
-        Self { limit, first: None }
+    /// `limit` is what one call may take of a processor; after `patience` times as much it ends in any case.
+    pub const fn new(limit: Duration, patience: u32) -> Self {
+        Self { limit, patience, first: None }
     }
 
     /// A call begins. Returns the ticks until the first check.
@@ -47,7 +45,7 @@ impl Watch {
         };
         let wall = now.saturating_duration_since(first);
         let spent = used.map_or(wall, |used| used.saturating_sub(used_first));
-        if spent >= self.limit || wall >= self.limit * WALL_FACTOR {
+        if spent >= self.limit || wall >= self.limit.saturating_mul(self.patience) {
             return Decision::End;
         }
         Decision::Go(ticks(self.limit.saturating_sub(spent)))
@@ -72,7 +70,7 @@ mod tests {
 
     #[test]
     fn a_call_that_uses_its_time_ends() {
-        let (mut watch, start) = (Watch::new(10 * MS), Instant::now());
+        let (mut watch, start) = (Watch::new(10 * MS, 10), Instant::now());
         assert_eq!(watch.begin(), 1);
         assert_eq!(watch.check_at(Some(100 * MS), start), Decision::Go(10));
         assert_eq!(watch.check_at(Some(109 * MS), start + 10 * MS), Decision::Go(1));
@@ -81,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_thread_that_was_not_run_has_used_nothing_but_not_for_ever() {
-        let (mut watch, start) = (Watch::new(10 * MS), Instant::now());
+        let (mut watch, start) = (Watch::new(10 * MS, 10), Instant::now());
         watch.begin();
         assert_eq!(watch.check_at(Some(MS), start), Decision::Go(10));
         assert_eq!(watch.check_at(Some(MS), start + 99 * MS), Decision::Go(10));
@@ -90,7 +88,7 @@ mod tests {
 
     #[test]
     fn where_the_kernel_does_not_tell_the_wall_clock_counts() {
-        let (mut watch, start) = (Watch::new(10 * MS), Instant::now());
+        let (mut watch, start) = (Watch::new(10 * MS, 10), Instant::now());
         watch.begin();
         assert_eq!(watch.check_at(None, start), Decision::Go(10));
         assert_eq!(watch.check_at(None, start + 10 * MS), Decision::End);

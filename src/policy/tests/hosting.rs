@@ -1,10 +1,10 @@
 //! Hostile and failing guests: each costs one verdict, and the next question is answered.
 
 use super::guest::{ANSWER, Guest, admission_error, answer, manage, refuse};
-use super::{ENGINE, Recorder, host_of};
+use super::{ENGINE, REALM, Recorder, host_of, hosting};
 use crate::config;
 use crate::policy::{
-    Binding, Engine, Host, Judges, NoCounters, Outcome, PolicyError, STANDARD_COMPONENT, open, samples,
+    Binding, Engine, Host, Judges, NoCounters, Outcome, Placement, PolicyError, STANDARD_COMPONENT, open, samples,
 };
 use crate::queue::question::{Admission, Delivery, Failure, Handling, Hook, Judge, Question, Ruling, Verdict};
 use crate::queue::standard;
@@ -160,7 +160,7 @@ fn settings_are_given_to_every_instance_before_its_first_question() {
     assert_eq!(component.schema(), Some("{}"));
     for settings in ["{}", "{\"long\":true}"] {
         let binding = Arc::new(Binding::new(Arc::clone(&component), settings).unwrap());
-        let ruling = Host::new(Arc::new(NoCounters)).bind_all(&binding).ask(&admission());
+        let ruling = hosting(&binding, Arc::new(NoCounters)).ask(&admission());
         let expiry_max_secs = settings.len() as u64;
         assert_eq!(ruling.verdict, Verdict::Admission(Admission::Accept { expiry_max_secs }));
     }
@@ -187,9 +187,9 @@ fn a_gigabyte_for_the_settings_is_no_binding() {
 fn a_binding_answers_only_what_its_component_exports() {
     let bytes = Guest::new().judge("handling", manage()).build();
     let host = host_of(&ENGINE, &bytes);
-    assert_eq!(host.bound(Hook::Handling), Some(Digest::of(&bytes)));
+    assert_eq!(host.bound(REALM, Hook::Handling), Some(Digest::of(&bytes)));
     for hook in Hook::ALL.into_iter().filter(|hook| *hook != Hook::Handling) {
-        assert_eq!(host.bound(hook), None);
+        assert_eq!(host.bound(REALM, hook), None);
     }
     assert_eq!(host.ask(&admission()).judge, Judge::Native);
     assert_eq!(host.ask(&handling()).verdict, MANAGE);
@@ -200,7 +200,9 @@ fn each_decision_can_have_a_component_of_its_own() {
     let other = Arc::new(Binding::new(Arc::new(ENGINE.load(STANDARD_COMPONENT).unwrap()), "{}").unwrap());
     let bytes = guest("unreachable").build();
     let own = Arc::new(Binding::new(Arc::new(ENGINE.load(&bytes).unwrap()), "{}").unwrap());
-    let host = Host::new(Arc::new(NoCounters)).bind_all(&other).bind(Hook::Handling, &own);
+    let host = Host::new(&config::Policy::default(), Arc::new(NoCounters), Box::new(|_| {}));
+    let own = Placement { realm: REALM.to_owned(), hook: Hook::Handling, live: Some(own), shadow: None };
+    host.install(Placement::of(REALM, &other).into_iter().chain([own]).collect());
     assert_eq!(host.ask(&admission()).judge, Judge::Component(Digest::of(STANDARD_COMPONENT)));
     assert_eq!(host.ask(&handling()), Ruling { verdict: MANAGE, judge: Judge::Component(Digest::of(&bytes)) });
 }
@@ -232,7 +234,7 @@ fn instances_are_bounded_counted_and_thrown_away() {
     let limits = config::Policy { instances_max: 1, calls_per_instance: 2, ..config::Policy::default() };
     let engine = Engine::new(&limits, counters.clone()).unwrap();
     let binding = Arc::new(Binding::new(Arc::new(engine.load(STANDARD_COMPONENT).unwrap()), "{}").unwrap());
-    let host = Host::new(counters.clone()).bind_all(&binding);
+    let host = hosting(&binding, counters.clone());
     for _ in 0..4 {
         host.ask(&admission());
     }
@@ -264,18 +266,20 @@ fn outcomes_have_different_names() {
 
 #[test]
 fn the_configured_component_is_opened_and_the_embedded_one_by_default() {
-    let host = open(&config::Policy::default(), Arc::new(NoCounters)).unwrap();
+    let mut config = config::Config::default();
+    config.realms.insert(REALM.to_owned(), config::Realm::default());
+    let host = open(&config, Arc::new(NoCounters)).unwrap();
     assert_eq!(host.ask(&admission()).judge, Judge::Component(Digest::of(STANDARD_COMPONENT)));
 
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("policy.wasm");
     let bytes = guest("unreachable").build();
     std::fs::write(&path, &bytes).unwrap();
-    let limits = config::Policy { component: Some(path.clone()), ..config::Policy::default() };
-    let host = open(&limits, Arc::new(NoCounters)).unwrap();
-    assert_eq!(host.bound(Hook::Handling), Some(Digest::of(&bytes)));
+    config.policy.component = Some(path.clone());
+    let host = open(&config, Arc::new(NoCounters)).unwrap();
+    assert_eq!(host.bound(REALM, Hook::Handling), Some(Digest::of(&bytes)));
 
     std::fs::remove_file(&path).unwrap();
-    let missing = open(&limits, Arc::new(NoCounters)).err().map(|error| error.to_string()).unwrap();
+    let missing = open(&config, Arc::new(NoCounters)).err().map(|error| error.to_string()).unwrap();
     assert!(missing.contains("policy.component"), "{missing}");
 }

@@ -1,12 +1,14 @@
 //! Tests of the policy host: the embedded component, hostile guests, unacceptable files.
 
 mod checking;
-mod guest;
+pub(crate) mod guest;
+mod hostile;
 mod hosting;
+mod shipped;
 mod standard;
 pub(crate) mod strategy;
 
-use super::{Binding, Counters, Engine, Host, NoCounters, Outcome};
+use super::{Binding, Counters, Engine, Host, NoCounters, Outcome, Placement};
 use crate::config;
 use crate::queue::question::Hook;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -19,9 +21,9 @@ pub(crate) static ENGINE: LazyLock<Engine> =
 /// Remembers what was counted.
 #[derive(Default)]
 pub(crate) struct Recorder {
-    asked: Mutex<Vec<(Hook, Outcome)>>,
-    alive: Mutex<Vec<u32>>,
-    dropped: Mutex<u64>,
+    pub(crate) asked: Mutex<Vec<(Hook, Outcome)>>,
+    pub(crate) alive: Mutex<Vec<u32>>,
+    pub(crate) dropped: Mutex<u64>,
 }
 
 impl Counters for Recorder {
@@ -38,9 +40,21 @@ impl Counters for Recorder {
     }
 }
 
-/// A host whose decisions are all bound to this component.
-fn host_of(engine: &Engine, bytes: &[u8]) -> Host {
+/// A host whose decisions are all bound to this component, in the realm of the built-in questions.
+fn host_of(engine: &Engine, bytes: &[u8]) -> Arc<Host> {
     let component = engine.load(bytes).unwrap_or_else(|error| panic!("{error}"));
     let binding = Binding::new(Arc::new(component), "{}").unwrap_or_else(|error| panic!("{error}"));
-    Host::new(Arc::new(NoCounters)).bind_all(&Arc::new(binding))
+    hosting(&Arc::new(binding), Arc::new(NoCounters))
 }
+
+/// A host that asks this binding whatever it answers.
+fn hosting(binding: &Arc<Binding>, counters: Arc<dyn Counters>) -> Arc<Host> {
+    // Time enough for whatever a busy machine makes of the tests.
+    let limits = config::Policy { realm_ms_per_second: 1_000_000, ..config::Policy::default() };
+    let host = Host::new(&limits, counters, Box::new(|_| {}));
+    host.install(Placement::of(REALM, binding));
+    host
+}
+
+/// The realm of the built-in questions.
+const REALM: &str = "ims.example.net";

@@ -1,14 +1,16 @@
 //! The embedded component says what the native standard rule says, on any question.
 
-use super::{ENGINE, host_of, strategy};
-use crate::policy::{Host, Judges, NativeJudge, STANDARD_COMPONENT, check::check, samples};
+use super::{ENGINE, REALM, hosting, strategy};
+use crate::policy::{Binding, Host, Judges, NativeJudge, NoCounters, STANDARD_COMPONENT, check::check, samples};
 use crate::queue::question::{Hook, Judge};
 use crate::queue::standard;
 use crate::types::Digest;
 use proptest::prelude::*;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
-static HOST: LazyLock<Host> = LazyLock::new(|| host_of(&ENGINE, STANDARD_COMPONENT));
+static BINDING: LazyLock<Arc<Binding>> =
+    LazyLock::new(|| Arc::new(Binding::new(Arc::new(ENGINE.load(STANDARD_COMPONENT).unwrap()), "{}").unwrap()));
+static HOST: LazyLock<Arc<Host>> = LazyLock::new(|| hosting(&BINDING, Arc::new(NoCounters)));
 
 fn digest() -> Digest {
     Digest::of(STANDARD_COMPONENT)
@@ -19,9 +21,7 @@ proptest! {
 
     #[test]
     fn the_component_agrees_with_the_native_standard(question in strategy::question()) {
-        let ruling = HOST.ask(&question);
-        prop_assert_eq!(ruling.judge, Judge::Component(digest()));
-        prop_assert_eq!(ruling.verdict, standard::answer(&question));
+        prop_assert_eq!(BINDING.judge(&question), Ok(standard::answer(&question)));
     }
 }
 
@@ -42,7 +42,7 @@ fn the_component_is_acceptable_and_decides_everything() {
         assert!(test.asked >= 10, "{test:?}");
     }
     for hook in Hook::ALL {
-        assert_eq!(HOST.bound(hook), Some(digest()));
+        assert_eq!(HOST.bound(REALM, hook), Some(digest()));
     }
 }
 

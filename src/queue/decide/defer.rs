@@ -4,7 +4,7 @@ use super::{Arrived, Env, Step, context, message_view, missed, ruling_on};
 use crate::queue::command::Defer;
 use crate::queue::effect::{Effect, Reply};
 use crate::queue::event::{
-    BodyKept, DeferralRefused, Event, HandlingChosen, MessageDeferred, NotificationCalledFor, RefusedBy,
+    BodyKept, DeferralRefused, Envelope, Event, HandlingChosen, MessageDeferred, NotificationCalledFor, RefusedBy,
 };
 use crate::queue::question::{Admission, Handling, Hook, Question, Ruling, Verdict};
 use crate::queue::state::{Entry, Queue};
@@ -54,9 +54,13 @@ fn over_quota(queue: &Queue, defer: &Defer, env: &Env) -> Option<RefusedBy> {
 
 /// DEF-5a-i: what the sender asked for if it is below the maximum; DEF-5a-ii: else the maximum. Counted from the receipt
 /// of the request (I-28), never from its Date.
+pub(in crate::queue) fn expiry(envelope: &Envelope, received_at: Timestamp, max_secs: u64) -> Timestamp {
+    let secs = envelope.expires_asked_secs.map_or(max_secs, |asked| asked.min(max_secs));
+    received_at.after(Duration::from_secs(secs))
+}
+
 fn expires_at(defer: &Defer, max_secs: u64) -> Timestamp {
-    let secs = defer.envelope.expires_asked_secs.map_or(max_secs, |asked| asked.min(max_secs));
-    defer.received_at.after(Duration::from_secs(secs))
+    expiry(&defer.envelope, defer.received_at, max_secs)
 }
 
 fn question(queue: &Queue, defer: &Defer, env: &Env) -> Question {

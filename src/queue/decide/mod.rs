@@ -26,7 +26,9 @@ use crate::config;
 use crate::formats::{Expired, Origin, Profile};
 use crate::types::{IdSource, MessageId, Timestamp};
 
+pub(super) use defer::expiry;
 pub use deliver::{Consequence, consequence};
+pub(super) use notify::telling_view;
 
 /// What comes from outside into a decision: the moment, the ids, the rules.
 #[derive(Clone, Copy)]
@@ -208,15 +210,20 @@ macro_rules! ruling_on {
 use ruling_on;
 
 fn context(queue: &Queue, message: &MessageView, env: &Env) -> Context {
+    context_with(queue, preferences(message, env), env.now, env.rules)
+}
+
+/// The same, with preferences that are known.
+pub(super) fn context_with(queue: &Queue, preferences: Preferences, now: Timestamp, rules: &Rules) -> Context {
     Context {
-        now: env.now,
-        realm: env.rules.realm.clone(),
+        now,
+        realm: rules.realm.clone(),
         user: queue.user().clone(),
         queue_depth: queue.depth(),
         queue_bytes: queue.bytes(),
         clients: queue.clients().map(client_view).collect(),
-        preferences: preferences(message, env),
-        expiry_max_secs: env.rules.expiry_max_secs,
+        preferences,
+        expiry_max_secs: rules.expiry_max_secs,
     }
 }
 
@@ -245,7 +252,7 @@ fn missed(message: MessageId, decision: Hook, env: &Env) -> Option<Event> {
     Some(Event::PreferencesMissed(PreferencesMissed { message, decision, stand_in }))
 }
 
-fn client_view(registered: &Registered) -> ClientView {
+pub(super) fn client_view(registered: &Registered) -> ClientView {
     let client = &registered.client;
     ClientView {
         id: client.id.clone(),
@@ -255,20 +262,20 @@ fn client_view(registered: &Registered) -> ClientView {
     }
 }
 
-fn message_view(entry: &Entry) -> MessageView {
+pub(super) fn message_view(entry: &Entry) -> MessageView {
     let arrived = Arrived { id: entry.id, received_at: entry.received_at, expires_at: entry.expires_at };
     MessageView { attempts: entry.attempts, handling: entry.handling, ..arrived.view(&entry.envelope) }
 }
 
 /// What an envelope does not say of itself.
-struct Arrived {
-    id: MessageId,
-    received_at: Timestamp,
-    expires_at: Timestamp,
+pub(super) struct Arrived {
+    pub(super) id: MessageId,
+    pub(super) received_at: Timestamp,
+    pub(super) expires_at: Timestamp,
 }
 
 impl Arrived {
-    fn view(&self, envelope: &super::event::Envelope) -> MessageView {
+    pub(super) fn view(&self, envelope: &super::event::Envelope) -> MessageView {
         use super::event::KeptName;
         let sender = envelope.return_address.as_deref().filter(|_| !envelope.anonymous);
         MessageView {

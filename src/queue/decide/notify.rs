@@ -10,7 +10,7 @@ const NOBODY: Notification = Notification { in_band: false, out_of_band: false, 
 
 /// Asks the policy of the first thing that the recipient may be told.
 pub(super) fn decide(queue: &Queue, telling: &Telling, ruling: Option<&Ruling<Verdict>>, env: &Env) -> Step {
-    let Some(message) = view(queue, telling) else {
+    let Some(message) = telling_view(queue, telling) else {
         // It has ended meanwhile, in another way.
         return planned(queue, telling, Ruling { verdict: NOBODY, judge: Judge::Native }, env);
     };
@@ -21,7 +21,8 @@ pub(super) fn decide(queue: &Queue, telling: &Telling, ruling: Option<&Ruling<Ve
     planned(queue, telling, ruling, env)
 }
 
-fn view(queue: &Queue, telling: &Telling) -> Option<MessageView> {
+/// The message to tell of, as it is or was; `None` if it has ended in a way that is not told.
+pub(in crate::queue) fn telling_view(queue: &Queue, telling: &Telling) -> Option<MessageView> {
     let Some(gone) = &telling.gone else { return queue.message(&telling.message).map(message_view) };
     let arrived = Arrived { id: gone.id, received_at: gone.received_at, expires_at: gone.expires_at };
     Some(MessageView { attempts: gone.attempts, handling: gone.handling, ..arrived.view(&gone.envelope) })

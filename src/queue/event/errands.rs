@@ -4,7 +4,7 @@
 //! ([`ErrandBegun`]), and ends with an event of its own or with [`ErrandFailed`].
 
 use super::Transaction;
-use crate::queue::question::{Hook, Notification, NotificationCause, Ruling};
+use crate::queue::question::{Hook, Notification, NotificationCause, Preferences, Ruling};
 use crate::types::{ClientId, MessageId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +21,15 @@ pub struct PreferencesMissed {
     pub message: MessageId,
     pub decision: Hook,
     pub stand_in: StandIn,
+}
+
+/// The preferences that a question was asked with, where they said anything: as they were for this message at this moment,
+/// the realm's defaults filled in. Stands before the events of that decision; without it, they said nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreferencesHeeded {
+    pub message: MessageId,
+    pub decision: Hook,
+    pub preferences: Preferences,
 }
 
 /// What stood in for preferences that could not be read.

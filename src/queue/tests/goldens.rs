@@ -8,7 +8,8 @@ use super::story::*;
 use crate::queue::Queue;
 use crate::queue::event::*;
 use crate::queue::question::{
-    Admission, Delivery, Disposal, Failure, Handling, Hook, Judge, Mode, Notification, NotificationCause, Ruling,
+    Admission, Delivery, Disposal, Failure, Handling, Hook, Judge, Mode, Notification, NotificationCause, Preferences,
+    Ruling,
 };
 use crate::queue::schema::{RECORD_FORMAT, Record, SchemaError, decode_state, encode_state};
 use crate::types::{Address, Digest, Octets, Timestamp};
@@ -18,8 +19,10 @@ use std::time::{Duration, Instant};
 const GOLDEN: &str = include_str!("../golden/record-v1.hex");
 /// The kinds that came later, with errands …
 const ERRANDS: &str = include_str!("../golden/errands-v1.hex");
-/// … and with large messages.
+/// … with large messages …
 const LARGE: &str = include_str!("../golden/large-v1.hex");
+/// … and with policies that are asked what they would have said.
+const RECALL: &str = include_str!("../golden/recall-v1.hex");
 
 fn fallback<V>(verdict: V, failure: Failure) -> Ruling<V> {
     Ruling { verdict, judge: Judge::Fallback(Digest([5; 32]), failure) }
@@ -204,6 +207,32 @@ fn large_record() -> Record {
     Record { user: bob(), seq: 3, at: at(3), events: large() }
 }
 
+/// What asking again brought: the preferences of a question, each of them alone and all at once.
+fn recall() -> Vec<Event> {
+    let message = id("full");
+    let nothing = Preferences::default();
+    let all = Preferences {
+        allow_push: Some(true),
+        expired: Some(Disposal::Discard),
+        do_not_disturb: true,
+        offline_storage: true,
+    };
+    let told = [
+        (Hook::Admission, all),
+        (Hook::Handling, Preferences { allow_push: Some(false), ..nothing.clone() }),
+        (Hook::Delivery, Preferences { do_not_disturb: true, ..nothing.clone() }),
+        (Hook::Expiry, Preferences { expired: Some(Disposal::Store), ..nothing.clone() }),
+        (Hook::Notification, Preferences { offline_storage: true, ..nothing }),
+    ];
+    let heeded =
+        |(decision, preferences)| Event::PreferencesHeeded(PreferencesHeeded { message, decision, preferences });
+    told.map(heeded).to_vec()
+}
+
+fn recall_record() -> Record {
+    Record { user: bob(), seq: 9, at: at(4), events: recall() }
+}
+
 fn octets(hex: &str) -> Vec<u8> {
     hex::decode(hex.split_whitespace().collect::<String>()).unwrap()
 }
@@ -214,7 +243,8 @@ fn golden() -> Vec<u8> {
 
 #[test]
 fn the_golden_records_hold_every_kind() {
-    let mut kinds: Vec<Kind> = everything().iter().chain(&errands()).chain(&large()).map(Event::kind).collect();
+    let mut kinds: Vec<Kind> =
+        everything().iter().chain(&errands()).chain(&large()).chain(&recall()).map(Event::kind).collect();
     kinds.sort_unstable();
     kinds.dedup();
     assert_eq!(kinds, Kind::ALL);
@@ -226,6 +256,7 @@ fn what_is_stored_is_golden_to_the_octet() {
         ("record-v1.hex", record(), GOLDEN),
         ("errands-v1.hex", errand_record(), ERRANDS),
         ("large-v1.hex", large_record(), LARGE),
+        ("recall-v1.hex", recall_record(), RECALL),
     ];
     for (name, record, golden) in files {
         let written = as_hex(&record.encode());
@@ -243,14 +274,15 @@ fn golden_bytes_are_read() {
     assert_eq!(Record::decode(&golden()), Ok(record()));
     assert_eq!(Record::decode(&octets(ERRANDS)), Ok(errand_record()));
     assert_eq!(Record::decode(&octets(LARGE)), Ok(large_record()));
+    assert_eq!(Record::decode(&octets(RECALL)), Ok(recall_record()));
 }
 
 #[test]
 fn the_numbers_of_the_kinds_are_for_ever() {
     let numbers = Kind::ALL.map(|kind| kind as u16);
     let known = [
-        1, 2, 3, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 21, 22, 23, 24, 25, 26, 27, 30, 31, 32, 33, 34, 40, 41, 42,
-        43, 44, 45,
+        1, 2, 3, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 30, 31, 32, 33, 34, 40, 41,
+        42, 43, 44, 45,
     ];
     assert_eq!(numbers, known);
     for kind in Kind::ALL {
@@ -304,7 +336,13 @@ fn a_record_cut_off_anywhere_is_damaged() {
 
 #[test]
 fn no_flipped_bit_panics_or_goes_unseen() {
-    for (bytes, value) in [(golden(), record()), (octets(ERRANDS), errand_record()), (octets(LARGE), large_record())] {
+    let records = [
+        (golden(), record()),
+        (octets(ERRANDS), errand_record()),
+        (octets(LARGE), large_record()),
+        (octets(RECALL), recall_record()),
+    ];
+    for (bytes, value) in records {
         no_flipped_bit_goes_unseen(&bytes, &value);
     }
 }
@@ -342,7 +380,7 @@ fn a_damaged_length_makes_nobody_allocate_for_it() {
 
 #[test]
 fn damaged_records_that_can_be_read_can_be_replayed() {
-    for bytes in [golden(), octets(ERRANDS), octets(LARGE)] {
+    for bytes in [golden(), octets(ERRANDS), octets(LARGE), octets(RECALL)] {
         for place in 0..bytes.len() {
             let mut flipped = bytes.clone();
             flipped[place] ^= 1 << (place % 8);

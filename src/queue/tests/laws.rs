@@ -2,6 +2,7 @@
 
 use super::invariants::{Ledger, check_all, check_now};
 use super::model::{Model, Whim};
+use super::recalling::check_recall;
 use super::story::*;
 use super::words::*;
 use crate::formats::Profile;
@@ -15,6 +16,7 @@ use crate::queue::{Queue, Stage};
 use crate::types::{IdSource, MessageId, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use std::cell::RefCell;
 use std::time::Duration;
 
 /// One thing that may happen.
@@ -212,8 +214,15 @@ impl World {
         self.commands += 1;
         let ids = IdSource::new(self.fresh_id().0, SECRET);
         let env = Env { now: self.now, ids: &ids, rules: &self.rules, profile: &self.profile };
+        let before = self.queue.clone();
         let mut twin = self.queue.clone();
-        let result = run(&mut self.queue, command, &env, &ask);
+        let asked = RefCell::new(Vec::new());
+        let result = run(&mut self.queue, command, &env, |question| {
+            let ruling = ask(question);
+            asked.borrow_mut().push((question.clone(), ruling.clone()));
+            ruling
+        });
+        check_recall(&before, &result.decision.events, &asked.take(), self.now, &self.rules);
         assert_eq!(run(&mut twin, command, &env, &ask), result, "the same command again decides the same");
         assert_eq!(twin, self.queue, "and leads to the same state");
         self.ledger.record(self.now, &result.decision.events);

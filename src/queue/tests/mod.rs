@@ -16,6 +16,7 @@ mod model;
 mod outcomes;
 mod preferring;
 mod pushing;
+mod recalling;
 mod registrations;
 mod reporting;
 mod simulation;

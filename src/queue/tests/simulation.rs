@@ -5,6 +5,7 @@
 
 use super::invariants::{Fate, Ledger, check_all, check_now};
 use super::model::Whim;
+use super::recalling::check_recall;
 use super::story::*;
 use super::words::*;
 use super::world::*;
@@ -81,6 +82,8 @@ struct Life {
     rules: Rules,
     whim: Option<Whim>,
     lossy: bool,
+    /// Questions that the log recalled, and that it could not.
+    recalled: [usize; 2],
 }
 
 impl Life {
@@ -104,6 +107,7 @@ impl Life {
             rules: rules(),
             whim: None,
             lossy: true,
+            recalled: [0, 0],
             dice,
         };
         life.rules.expiry_max_secs = 86_400;
@@ -350,7 +354,14 @@ impl Life {
             let ids = IdSource::new(bits, SECRET);
             let env = Env { now: self.time(), ids: &ids, rules: &self.rules, profile: &self.profile };
             let whim = self.whim;
-            let result = run(&mut self.queue, &command, &env, |question| judge(whim, question));
+            let (before, mut asked) = (self.queue.clone(), Vec::new());
+            let result = run(&mut self.queue, &command, &env, |question| {
+                let ruling = judge(whim, question);
+                asked.push((question.clone(), ruling.clone()));
+                ruling
+            });
+            let [recalled, lost] = check_recall(&before, &result.decision.events, &asked, self.time(), &self.rules);
+            self.recalled = [self.recalled[0] + recalled, self.recalled[1] + lost];
             self.ledger.record(self.time(), &result.decision.events);
             if !result.decision.events.is_empty() {
                 self.records.push((self.time(), result.decision.events));
@@ -434,13 +445,16 @@ fn client_of(phone: usize) -> Client {
     client(&format!("phone {phone}"))
 }
 
-fn simulate(seed: u64) -> [usize; 3] {
+/// Messages delivered, discarded and other; questions recalled, and lost.
+fn simulate(seed: u64) -> [usize; 5] {
     let _named = Seed(seed);
     let mut dice = Dice(seed);
-    let mut fates = [0; 3];
+    let mut fates = [0; 5];
     for user in 0..2 {
         let mut life = Life::new(user, Dice(dice.roll()));
         life.live(2);
+        fates[3] += life.recalled[0];
+        fates[4] += life.recalled[1];
         for message in &life.promised {
             match life.ledger.fate(message) {
                 Some(Fate::Delivered) => fates[0] += 1,
@@ -458,13 +472,16 @@ fn days_of_phones_losses_and_crashes_lose_nothing_and_double_nothing() {
         simulate(seed);
         return;
     }
-    let mut fates = [0; 3];
+    let mut fates = [0; 5];
     for seed in 0..wish("RESTANTE_SEEDS").unwrap_or(8) {
         for (sum, more) in fates.iter_mut().zip(simulate(seed)) {
             *sum += more;
         }
     }
-    assert!(fates.iter().all(|fate| *fate > 20), "delivered, discarded, to be stored: {fates:?}: all of it happened");
+    assert!(
+        fates.iter().all(|fate| *fate > 20),
+        "delivered, discarded, to be stored; recalled, lost: {fates:?}: all of it happened"
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Given, when, then: stories about one user's queue in virtual time, told with messages and clients that have names.
 
 use super::invariants::{Ledger, check_all};
+use super::recalling::{check_recall, leads_to_nothing};
 use crate::config;
 use crate::formats::Profile;
 use crate::queue::command::{Binding, Command, Defer, DeliveryEnded, Kept, Outcome, Register};
@@ -427,23 +428,35 @@ impl Story {
             asked.borrow_mut().push(question.clone());
             policy(question).map_or_else(|| native(standard::answer(question)), component)
         };
+        let before = self.queue.clone();
         let mut twin = self.queue.clone();
         self.run = run(&mut self.queue, &act.command, &env, ask);
         let questions = asked.take();
         let repeated = run(&mut twin, &act.command, &env, ask);
         assert_eq!((&repeated, &twin), (&self.run, &self.queue), "the same command again decides the same");
         assert_eq!(asked.take(), questions, "and asks the same");
+        let answer =
+            |question: &Question| policy(question).map_or_else(|| native(standard::answer(question)), component);
+        let events = &self.run.decision.events;
+        // A verdict on something else leads to nothing.
+        let sound = |(question, ruling): &(Question, Ruling<Verdict>)| question.hook() == ruling.verdict.hook();
+        let answered: Vec<_> =
+            questions.iter().map(|question| (question.clone(), answer(question))).filter(sound).collect();
+        if !leads_to_nothing(&act.command, events) {
+            check_recall(&before, events, &answered, self.now, &self.rules);
+        }
         self.asked = questions;
         self.ledger.record(self.now, &self.run.decision.events);
         check_all(&self.queue, &self.ledger, &self.rules, self.now, self.run.unfinished);
         self
     }
 
-    /// The events and effects of the last command, all of them, in this order. Names of transactions are made up, and
-    /// that nobody is to be told of something is not told.
+    /// The events and effects of the last command, all of them, in this order. Names of transactions are made up; that
+    /// nobody is to be told of something is not told, and neither are the preferences that were heeded.
     pub fn then<const E: usize, const F: usize>(self, events: [Event; E], effects: [Effect; F]) -> Self {
         let told = |events: &[Event]| {
-            let events = events.iter().filter(|event| !tells_nobody(event));
+            let events =
+                events.iter().filter(|event| !tells_nobody(event) && !matches!(event, Event::PreferencesHeeded(_)));
             events.cloned().map(unnamed).collect::<Vec<_>>()
         };
         assert_eq!(told(&self.run.decision.events), told(&events), "the events");

@@ -1,7 +1,7 @@
 //! The outbox's keys and numbers on the shelf (docs/data-format.md).
 
 use super::OutboxError;
-use crate::gateway::shelf::owner::OUTBOX;
+use crate::shelf::owner::OUTBOX;
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
 /// `oe` and a sequence number: a line.

@@ -2,7 +2,7 @@
 
 use super::super::tests::{Counted, notice};
 use super::*;
-use crate::gateway::shelf::MemoryShelf;
+use crate::shelf::MemoryShelf;
 
 struct Office {
     shelf: Arc<MemoryShelf>,

@@ -4,7 +4,7 @@ use super::counting::Tally;
 use super::xdms::{RULES, Xdms};
 use super::*;
 use crate::config::{Config, Realm};
-use crate::gateway::shelf::{Change, MemoryShelf, Shelf};
+use crate::shelf::{Change, MemoryShelf, Shelf};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -73,6 +73,7 @@ impl Xdms {
             response_bytes_max: section.document_bytes_max,
             in_flight_max: section.requests_max,
             roots: Roots::System,
+            identity: None,
         };
         let http = HttpClient::new(&settings).unwrap();
         XcapSource::new(http, &self.server.url("/xcap-root/"), section, tally.clone())

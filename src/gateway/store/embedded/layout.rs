@@ -1,7 +1,7 @@
 //! The octets of the embedded message store: keys and values on the shelf. docs/data-format.md has them as a table.
 
 use super::super::{Mark, StoreError};
-use crate::gateway::shelf::owner;
+use crate::shelf::owner;
 use crate::types::{Timestamp, UserKey};
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 

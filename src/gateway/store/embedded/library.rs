@@ -7,7 +7,7 @@ use super::layout::{
 };
 use super::{Folder, Listed};
 use crate::config::Store;
-use crate::gateway::shelf::{Change, Shelf};
+use crate::shelf::{Change, Shelf};
 use crate::types::{Address, Timestamp, UserKey};
 use bytes::Bytes;
 use std::sync::Arc;

@@ -5,7 +5,7 @@ mod library;
 
 use super::{Append, BoxFuture, Counters, Limit, Location, MessageStore, Operation, Outcome, StoreError};
 use crate::config::Store;
-use crate::gateway::shelf::Shelf;
+use crate::shelf::Shelf;
 use crate::types::{Address, Timestamp};
 use bytes::Bytes;
 use library::Library;

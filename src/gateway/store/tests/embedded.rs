@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::config::Store;
-use crate::gateway::shelf::{Change, MemoryShelf, Shelf, ShelfError};
 use crate::gateway::store::{Embedded, Location, Reading};
+use crate::shelf::{Change, MemoryShelf, Shelf, ShelfError};
 use crate::types::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

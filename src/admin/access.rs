@@ -1,0 +1,254 @@
+//! What each thing that can be asked of the API needs, and whether the one who asks has it: the one place for both.
+
+use super::caller::{Caller, Callers, Evidence, Stranger};
+use super::connection::Peer;
+use super::problem::Problem;
+use crate::config::Role;
+use crate::metrics::{AdminRefusal, Metrics};
+use crate::types::Address;
+use actix_web::body::BoxBody;
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::{StatusCode, header};
+use actix_web::middleware::Next;
+use actix_web::{Error, FromRequest, HttpMessage as _, HttpRequest, HttpResponse, web};
+use std::future::{Ready, ready};
+
+/// What can be done with the API, as far as it matters who does it. Every route names one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Right {
+    /// Whether the server lives and how it does: no secret.
+    Watch,
+    /// Policies, and the names of realms; an operator sees the bindings of own realms.
+    ReadPolicies,
+    /// What decides in a realm.
+    ReadRealm,
+    /// What a policy would have decided in a realm.
+    AskPast,
+    /// A component comes, checked for a realm.
+    Upload,
+    /// What decides in a realm changes.
+    Bind,
+    /// What decided before decides again.
+    RollBack,
+    /// A component goes; the handler sees to it that it is bound in no other realm.
+    Retire,
+    /// What operators did; an operator sees what is not of other realms.
+    ReadEntries,
+    /// What is of the users of a realm: preferences, message store.
+    Users,
+    /// Notifications of all realms.
+    Outbox,
+}
+
+/// Which operators may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operators {
+    /// Of any realm.
+    Any,
+    /// Of all realms.
+    All,
+    /// Of the realm in the path.
+    OfPath,
+    /// Of the realm in the query; without it, of all realms or of only one.
+    OfQuery,
+    /// Of the realm in the body, which the handler looks at; without it, of all realms.
+    OfBody,
+    /// Of the realm of the user in the path.
+    OfUser,
+}
+
+/// Who may: one line of the matrix in `docs/operators.md`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Roles {
+    pub(super) operators: Operators,
+    pub(super) auditor: bool,
+    pub(super) sre: bool,
+}
+
+impl Right {
+    /// Who has it; `None`: everybody.
+    pub(super) const fn roles(self) -> Option<Roles> {
+        use Operators::{All, Any, OfBody, OfPath, OfQuery, OfUser};
+        let (operators, auditor, sre) = match self {
+            Self::Watch => return None,
+            Self::ReadPolicies | Self::ReadEntries => (Any, true, true),
+            Self::ReadRealm => (OfPath, true, true),
+            Self::AskPast => (OfBody, true, false),
+            Self::Upload => (OfQuery, false, false),
+            Self::Bind => (OfPath, false, false),
+            Self::RollBack => (OfPath, false, true),
+            Self::Retire => (Any, false, false),
+            Self::Users => (OfUser, false, false),
+            Self::Outbox => (All, false, false),
+        };
+        Some(Roles { operators, auditor, sre })
+    }
+}
+
+impl Roles {
+    /// The roles in words, as a refusal and the documents tell them.
+    pub(super) fn words(self) -> String {
+        let operators = match self.operators {
+            Operators::Any => "operator of a realm",
+            Operators::All => "operator:*",
+            Operators::OfPath | Operators::OfQuery | Operators::OfBody => "operator of the realm",
+            Operators::OfUser => "operator of the user's realm",
+        };
+        let others = [(self.auditor, "auditor"), (self.sre, "sre")];
+        let others = others.into_iter().filter(|(may, _)| *may).map(|(_, name)| name);
+        std::iter::once(operators).chain(others).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether this caller may, if it is about this realm.
+    fn allow(self, caller: &Caller, about: &About) -> bool {
+        let operator = match (self.operators, about) {
+            (Operators::Any | Operators::OfBody, _) => caller.operates_any(),
+            (Operators::All, _) | (_, About::NoRealm) => caller.has(&Role::Operator(None)),
+            (_, About::Realm(realm)) => caller.operates(realm),
+        };
+        operator || self.auditor && caller.has(&Role::Auditor) || self.sre && caller.has(&Role::Sre)
+    }
+}
+
+/// What a request is about.
+enum About {
+    Realm(String),
+    /// No one realm: all of them.
+    NoRealm,
+}
+
+/// Somebody who may: what a handler gets. A handler that takes it cannot be reached without.
+#[derive(Clone, Debug)]
+pub(super) struct Granted {
+    pub(super) caller: Caller,
+    /// The realm it is about, in lower case, if it is about one.
+    pub(super) realm: Option<String>,
+}
+
+impl FromRequest for Granted {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let granted = request.extensions().get::<Self>().cloned();
+        ready(granted.ok_or_else(|| Problem::internal("nobody has checked who asks: please report it")))
+    }
+}
+
+/// Lets a request through to its handler, or answers 401 or 403.
+pub(super) async fn check(
+    right: Right,
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    match granted(right, request.request()).await {
+        Ok(Some(granted)) => {
+            request.extensions_mut().insert(granted);
+            next.call(request).await
+        }
+        Ok(None) => next.call(request).await,
+        Err(refusal) => Ok(request.into_response(refusal)),
+    }
+}
+
+/// The refusal of a request whose sender is nobody we know: for what has no right of its own.
+pub(super) fn stranger(request: &HttpRequest) -> Option<HttpResponse> {
+    who(request).err().map(|stranger| unauthorized(request, stranger))
+}
+
+async fn granted(right: Right, request: &HttpRequest) -> Result<Option<Granted>, HttpResponse> {
+    let Some(roles) = right.roles() else { return Ok(None) };
+    let caller = who(request).map_err(|stranger| unauthorized(request, stranger))?;
+    // Decoded as the handlers have them, so that both speak of the same realm and user.
+    let path = web::Path::<InPath>::extract(request).await;
+    let path = path.map(web::Path::into_inner).unwrap_or_default();
+    let about = about(roles.operators, path, request, &caller);
+    if !roles.allow(&caller, &about) {
+        return Err(forbidden(request, &caller, roles));
+    }
+    let realm = match about {
+        About::Realm(realm) => Some(realm),
+        About::NoRealm => None,
+    };
+    Ok(Some(Granted { caller, realm }))
+}
+
+/// What a path may name.
+#[derive(Default, serde::Deserialize)]
+#[serde(default)]
+struct InPath {
+    realm: Option<String>,
+    user: Option<String>,
+}
+
+/// The realm that a request is about. Host names know no case.
+fn about(operators: Operators, path: InPath, request: &HttpRequest, caller: &Caller) -> About {
+    let realm = match operators {
+        Operators::Any | Operators::All | Operators::OfBody => None,
+        Operators::OfPath => path.realm,
+        Operators::OfQuery => query_realm(request).or_else(|| caller.only_realm().map(str::to_owned)),
+        // Whoever is no user of a realm is an affair of all of them.
+        Operators::OfUser => {
+            let user = path.user.and_then(|user| Address::parse(&user).ok());
+            user.map(|user| user.host().to_owned()).filter(|host| !host.is_empty())
+        }
+    };
+    realm.map_or(About::NoRealm, |realm| About::Realm(realm.to_ascii_lowercase()))
+}
+
+fn query_realm(request: &HttpRequest) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Query {
+        realm: Option<String>,
+    }
+    web::Query::<Query>::from_query(request.query_string()).ok()?.into_inner().realm
+}
+
+fn who(request: &HttpRequest) -> Result<Caller, Stranger> {
+    let callers = request.app_data::<web::Data<Callers>>().ok_or(Stranger::Nobody)?;
+    let headers = request.headers();
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    // Browsers say so of what a page asks for; what somebody types into the address line has `none`.
+    let fetched = text("sec-fetch-site").is_some_and(|site| !site.eq_ignore_ascii_case("none"));
+    callers.who(&Evidence {
+        authorization: headers.get(header::AUTHORIZATION).map(header::HeaderValue::as_bytes),
+        certificate: request.conn_data::<Peer>().and_then(|peer| peer.certificate),
+        peer: request.peer_addr(),
+        host: text(header::HOST.as_str()),
+        from_page: fetched || headers.contains_key(header::ORIGIN),
+    })
+}
+
+/// 401 (RFC 9110 section 15.5.2), with the scheme that would do (RFC 6750 section 3).
+fn unauthorized(request: &HttpRequest, stranger: Stranger) -> HttpResponse {
+    note(request, stranger.cause(), None);
+    let challenge = match stranger.cause() {
+        AdminRefusal::Token => "Bearer realm=\"restante\", error=\"invalid_token\"",
+        _ => "Bearer realm=\"restante\"",
+    };
+    let mut response: HttpResponse = Problem::new(StatusCode::UNAUTHORIZED, stranger.to_string()).into();
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static(challenge));
+    response
+}
+
+/// 403, with the roles that would do.
+fn forbidden(request: &HttpRequest, caller: &Caller, roles: Roles) -> HttpResponse {
+    let detail = format!("{} may not do this: one of these roles is needed: {}", caller.name(), roles.words());
+    denied(request, caller, &detail).into()
+}
+
+/// Somebody we know may not do this: counted, logged, and told.
+pub(super) fn denied(request: &HttpRequest, caller: &Caller, detail: &str) -> Problem {
+    note(request, AdminRefusal::Role, Some(caller));
+    Problem::new(StatusCode::FORBIDDEN, detail.to_owned())
+}
+
+/// Counts and logs a refusal: the template of its path, as paths have names of users in them.
+fn note(request: &HttpRequest, cause: AdminRefusal, caller: Option<&Caller>) {
+    if let Some(metrics) = request.app_data::<web::Data<Metrics>>() {
+        metrics.admin_refusal(cause);
+    }
+    let path = request.match_pattern().unwrap_or_else(|| "unknown".to_owned());
+    let name = caller.map_or("-", Caller::name);
+    tracing::warn!(target: "admin", name, method = %request.method(), path, ?cause, "a request was refused");
+}

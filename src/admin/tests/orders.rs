@@ -1,0 +1,160 @@
+//! Orders about policies: what reaches the port, and what its refusals are in HTTP.
+
+use super::fake::{Fake, POLICY, bad_report};
+use super::who::{bearer, with_tokens};
+use super::*;
+use crate::policy::policies::{PoliciesError, SettingsProblem, SignatureError};
+use crate::policy::view::Binds;
+use crate::queue::question::Hook;
+use crate::shelf::ShelfError;
+use std::sync::Mutex;
+
+const JSON: &str = "Content-Type: application/json\r\n";
+const ACTIVATE: &str = "/v1/realms/ims.test/policies/activate";
+
+fn order(address: SocketAddr, path: &str, name: &str, body: &str) -> Answer {
+    send(address, "POST", path, &format!("{JSON}{}", bearer(name)), body)
+}
+
+#[test]
+fn orders_reach_the_port_with_their_author() {
+    let (views, fake) = Fake::default().views();
+    serving_as(with_tokens(), Patience::default(), views, move |address, _, _| {
+        let realm = |verb: &str| format!("/v1/realms/IMS.test/policies/{verb}");
+        let body =
+            r#"{"policy":"quiet","decisions":["expiry","delivery","expiry"],"settings":{"from":22},"reason":"R"}"#;
+        assert_eq!(status(&order(address, &realm("activate"), "own", body)), "200");
+        assert_eq!(status(&order(address, &realm("shadow"), "all", r#"{"policy":"abababab"}"#)), "200");
+        assert_eq!(status(&order(address, &realm("rollback"), "sre", "")), "200");
+        assert_eq!(status(&order(address, &realm("rollback"), "own", "{}")), "200");
+        let answer = order(address, &realm("end-shadow"), "own", r#"{"decisions":["expiry"],"reason":"done"}"#);
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&answer.body).unwrap()["realm"], "ims.test");
+        assert_eq!(status(&order(address, "/v1/policies/quiet/retire", "other", r#"{"reason":"old"}"#)), "200");
+        assert_eq!(
+            fake.ordered(),
+            [
+                "activate by own (R): ims.test abab Some([Expiry, Delivery]) Some(Object {\"from\": Number(22)})",
+                "shadow by all (): ims.test abab None None",
+                "rollback by sre (): ims.test None",
+                "rollback by own (): ims.test None",
+                "end-shadow by own (done): ims.test Some([Expiry])",
+                "retire by other (old): abab",
+            ]
+        );
+    });
+}
+
+#[test]
+fn orders_that_cannot_be_understood_change_nothing() {
+    let (views, fake) = Fake::default().views();
+    serving_as(with_tokens(), Patience::default(), views, move |address, _, _| {
+        let large = format!(r#"{{"policy":"quiet","reason":"{}"}}"#, "x".repeat(80 << 10));
+        for (body, expected) in [
+            ("", "400"),
+            ("{", "400"),
+            ("[]", "400"),
+            ("{}", "400"),
+            (r#"{"policy":"quiet","decision":["expiry"]}"#, "400"),
+            (r#"{"policy":"quiet","decisions":["expiration"]}"#, "422"),
+            (r#"{"policy":"quiet","decisions":[]}"#, "422"),
+            (r#"{"policy":"loud"}"#, "404"),
+            (large.as_str(), "413"),
+        ] {
+            let answer = order(address, ACTIVATE, "own", body);
+            assert_eq!(status(&answer), expected, "{}: {}", &body[..body.len().min(50)], answer.body);
+            assert!(answer.head.contains("application/problem+json"), "{}", answer.head);
+        }
+        // What a form of some page could send is not taken for an order.
+        let form = format!("Content-Type: text/plain\r\n{}", bearer("own"));
+        assert_eq!(status(&send(address, "POST", ACTIVATE, &form, r#"{"policy":"quiet"}"#)), "415");
+        assert_eq!(fake.ordered(), Vec::<String>::new());
+        let answer = order(address, "/v1/realms/none.test/policies/activate", "all", r#"{"policy":"quiet"}"#);
+        assert!(status(&answer) == "404" && answer.body.contains("none.test"), "{}", answer.body);
+    });
+}
+
+#[test]
+fn a_policy_that_others_use_is_retired_by_who_may_decide_for_them() {
+    let bound = |realm: &str| Binds { realm: realm.into(), decision: "expiry".into(), role: "active".into() };
+    let (views, fake) = Fake { bound: Mutex::new(vec![bound("other.test")]), ..Fake::default() }.views();
+    serving_as(with_tokens(), Patience::default(), views, move |address, _, _| {
+        let path = "/v1/policies/quiet/retire";
+        let answer = order(address, path, "own", "");
+        assert!(status(&answer) == "403" && !answer.body.contains("other.test"), "{}", answer.body);
+        assert_eq!(fake.ordered(), Vec::<String>::new());
+        fake.refuse(PoliciesError::InUse(vec![bound("other.test")]));
+        let answer = order(address, path, "all", "");
+        let problem: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        assert_eq!((status(&answer), &problem["bound"][0]["realm"]), ("409", &"other.test".into()));
+    });
+}
+
+#[test]
+fn every_refusal_has_its_status_and_what_a_program_wants_to_know() {
+    let problem = SettingsProblem { at: "/from".to_owned(), what: "is no hour".to_owned() };
+    let text = || "x".to_owned();
+    let refusals: Vec<(PoliciesError, &str, &str)> = vec![
+        (PoliciesError::NoSuchPolicy(text()), "404", ""),
+        (PoliciesError::Ambiguous(text(), 2), "409", ""),
+        (PoliciesError::Retired(POLICY), "410", ""),
+        (PoliciesError::NoSuchRealm(text()), "404", ""),
+        (PoliciesError::TooLarge { octets: 2, limit: 1 }, "413", ""),
+        (PoliciesError::Unacceptable(Box::new(bad_report())), "422", "findings"),
+        (PoliciesError::Unacceptable(Box::new(bad_report())), "422", "report"),
+        (PoliciesError::Unsigned { realm: text() }, "403", ""),
+        (PoliciesError::Signature(SignatureError::Expired(text())), "403", ""),
+        (PoliciesError::Signature(SignatureError::Form), "400", ""),
+        (PoliciesError::Settings(vec![problem]), "422", "problems"),
+        (PoliciesError::NotDecided { asked: vec![Hook::Expiry], decides: vec![] }, "422", ""),
+        (PoliciesError::NoSuchDecision(text()), "422", ""),
+        (PoliciesError::Text { what: "reason", why: "it is too long" }, "422", ""),
+        (PoliciesError::InUse(vec![]), "409", "bound"),
+        (PoliciesError::BuiltIn, "409", ""),
+        (PoliciesError::Full { what: "policy.catalogue-max", limit: 1 }, "507", ""),
+        (PoliciesError::Busy(1), "503", ""),
+        (PoliciesError::NothingToRollBack { realm: text() }, "409", ""),
+        (PoliciesError::NothingShadowed { realm: text() }, "409", ""),
+        (PoliciesError::Store(ShelfError { cause: text() }), "500", ""),
+        (PoliciesError::Damaged { what: text(), why: "x" }, "500", ""),
+        (PoliciesError::Newer { detail: text() }, "500", ""),
+        (PoliciesError::Engine { detail: text() }, "500", ""),
+        (PoliciesError::Stopping, "503", ""),
+    ];
+    let (views, fake) = Fake::default().views();
+    serving_with(views, move |address, _, _| {
+        for (error, expected, member) in refusals {
+            let told = error.to_string();
+            fake.refuse(error);
+            let answer = send(address, "POST", ACTIVATE, JSON, r#"{"policy":"quiet"}"#);
+            assert_eq!(status(&answer), expected, "{told}");
+            assert_eq!(answer.head.contains("retry-after"), expected == "503", "{told}");
+            let problem: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+            assert_eq!(problem["detail"], told);
+            assert!(member.is_empty() || !problem[member].is_null(), "{told}: {problem}");
+        }
+    });
+}
+
+#[test]
+fn before_the_policies_are_there_everything_about_them_is_503() {
+    serving(|address, _, _| {
+        for (method, path) in [("GET", "/v1/policies"), ("GET", "/v1/operator-events"), ("POST", ACTIVATE)] {
+            let answer = send(address, method, path, JSON, r#"{"policy":"quiet"}"#);
+            assert!(status(&answer) == "503" && answer.head.contains("retry-after"), "{method} {path}");
+        }
+    });
+}
+
+#[test]
+fn policies_realms_and_components_are_read() {
+    let (views, _) = Fake::default().views();
+    serving_with(views, |address, _, _| {
+        let answer = ask(address, "GET", "/v1/policies/abababab/component");
+        assert!(answer.body == "\0asm" && answer.head.contains("content-type: application/wasm"), "{}", answer.head);
+        assert!(answer.head.contains(&format!("etag: \"{POLICY}\"")), "{}", answer.head);
+        assert_eq!(status(&ask(address, "GET", "/v1/policies/abab")), "404");
+        assert_eq!(status(&ask(address, "HEAD", "/v1/policies")), "200");
+        let realm = ask(address, "GET", "/v1/realms/other.test/policies").body;
+        assert_eq!(realm, r#"{"realm":"other.test","decisions":[]}"#);
+    });
+}

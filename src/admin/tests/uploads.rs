@@ -1,0 +1,158 @@
+//! Uploads: what they bring, what is too much, and who is too slow.
+
+use super::fake::{Fake, POLICY};
+use super::who::{bearer, with_tokens};
+use super::*;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+const WASM: &str = "Content-Type: application/wasm\r\n";
+
+fn small() -> Config {
+    let policy = config::Policy { component_bytes_max: 1024, ..config::Policy::default() };
+    Config { policy, ..with_tokens() }
+}
+
+#[test]
+fn a_component_comes_with_its_name_reason_signature_and_realm() {
+    let (views, fake) = Fake::default().views();
+    serving_as(small(), Patience::default(), views, move |address, _, _| {
+        let signature = format!("Restante-Signature: key:1:{}\r\n", STANDARD.encode([1; 64]));
+        let headers = format!("{WASM}{signature}{}", bearer("all"));
+        let answer = send(address, "POST", "/v1/policies?name=quiet&reason=why%20not&realm=IMS.test", &headers, "abcd");
+        assert_eq!(status(&answer), "201", "{}", answer.body);
+        assert!(answer.head.contains(&format!("location: /v1/policies/{POLICY}")), "{}", answer.head);
+        let view: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        assert_eq!((&view["digest"], &view["new"]), (&POLICY.to_string().into(), &true.into()));
+        assert_eq!(view["report"]["acceptable"], true);
+        // The realm of who has only one; who has two must say which.
+        let upload = |name: &str, query: &str| {
+            status(&send(address, "POST", &format!("/v1/policies{query}"), &format!("{WASM}{}", bearer(name)), "abcd"))
+                .to_owned()
+        };
+        assert_eq!(upload("own", ""), "201");
+        assert_eq!(upload("two", ""), "403");
+        assert_eq!(upload("two", "?realm=third.test"), "201");
+        assert_eq!(upload("two", "?realm=third.test&realm=other.test"), "403");
+        assert_eq!(upload("own", "?realm=other.test"), "403");
+        assert_eq!(upload("all", ""), "201");
+        assert_eq!(upload("all", "?realms=ims.test"), "400");
+        assert_eq!(
+            fake.ordered(),
+            [
+                "upload by all (why not): 4 Some(\"quiet\") Some((\"key:1\", 64)) Some(\"ims.test\")",
+                "upload by own (): 4 None None Some(\"ims.test\")",
+                "upload by two (): 4 None None Some(\"third.test\")",
+                "upload by all (): 4 None None None",
+            ]
+        );
+    });
+}
+
+#[test]
+fn the_same_component_again_is_200() {
+    let (views, _) = Fake { known: true, ..Fake::default() }.views();
+    serving_with(views, |address, _, _| {
+        assert_eq!(status(&send(address, "POST", "/v1/policies", WASM, "abcd")), "200");
+    });
+}
+
+#[test]
+fn what_is_no_component_or_has_no_readable_signature_is_refused_unread() {
+    let (views, fake) = Fake::default().views();
+    serving_as(small(), Patience::default(), views, move |address, _, _| {
+        let good = STANDARD.encode([1; 64]);
+        let one = |signature: &str| format!("{WASM}Restante-Signature: {signature}\r\n");
+        for (headers, expected) in [
+            (String::new(), "415"),
+            ("Content-Type: application/json\r\n".to_owned(), "415"),
+            (one("key"), "400"),
+            (one(&format!(":{good}")), "400"),
+            (one("key:!!"), "400"),
+            (one(&format!("key:{}", STANDARD.encode([1; 63]))), "400"),
+            (one(&format!("key:{good}\r\nRestante-Signature: key:{good}")), "400"),
+        ] {
+            let answer = send(address, "POST", "/v1/policies", &format!("{headers}{}", bearer("own")), "abcd");
+            assert_eq!(status(&answer), expected, "{headers}");
+        }
+        assert_eq!(fake.ordered(), Vec::<String>::new());
+    });
+}
+
+/// A request whose body is not sent, or not all of it: what comes back within the time of a test.
+fn begin(address: SocketAddr, headers: &str, body: &str) -> (TcpStream, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let head = format!("POST /v1/policies HTTP/1.1\r\nHost: x\r\n{WASM}{headers}{}\r\n{body}", bearer("own"));
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = vec![0; 4096];
+    let length = stream.read(&mut answer).unwrap();
+    (stream, String::from_utf8_lossy(&answer[..length]).to_ascii_lowercase())
+}
+
+#[test]
+fn what_is_too_long_is_refused_before_it_is_sent() {
+    let (views, fake) = Fake::default().views();
+    serving_as(small(), Patience::default(), views, move |address, metrics, _| {
+        let (_stream, answer) = begin(address, "Content-Length: 1025\r\n", "");
+        assert!(answer.starts_with("http/1.1 413"), "{answer}");
+        assert!(answer.contains("policy.component-bytes-max") && answer.contains("1025"), "{answer}");
+        let (_stream, answer) = begin(address, "Content-Length: 99999999999999999999\r\n", "");
+        assert!(answer.starts_with("http/1.1 4"), "{answer}");
+        // In chunks nobody knows before.
+        let chunk = format!("{:x}\r\n{}\r\n", 600, "x".repeat(600));
+        let (_stream, answer) = begin(address, "Transfer-Encoding: chunked\r\n", &chunk.repeat(2));
+        assert!(answer.starts_with("http/1.1 413"), "{answer}");
+        assert_eq!(fake.ordered(), Vec::<String>::new());
+        let hits = "restante_limit_hits_total{limit=\"policy.component-bytes-max\"} 2\n";
+        assert!(metrics.render().unwrap().contains(hits));
+        // As long as it may be.
+        let headers = format!("{WASM}{}", bearer("own"));
+        assert_eq!(status(&send(address, "POST", "/v1/policies", &headers, &"x".repeat(1024))), "201");
+    });
+}
+
+#[test]
+fn a_client_that_sends_on_after_the_refusal_still_reads_it() {
+    let (views, _) = Fake::default().views();
+    serving_as(small(), Patience::default(), views, |address, _, _| {
+        let headers = format!("{WASM}{}", bearer("own"));
+        assert_eq!(status(&send(address, "POST", "/v1/policies", &headers, &"x".repeat(1 << 20))), "413");
+        assert_eq!(status(&send(address, "POST", "/v1/policies", WASM, &"x".repeat(1 << 20))), "401");
+    });
+}
+
+#[test]
+fn a_client_that_is_too_slow_is_cut_off() {
+    let (views, fake) = Fake::default().views();
+    let patience = Patience { whole: Duration::from_mins(1), pause: Duration::from_millis(50) };
+    serving_as(small(), patience, views, move |address, _, _| {
+        let (mut stream, answer) = begin(address, "Content-Length: 100\r\n", "abcd");
+        assert!(answer.starts_with("http/1.1 408"), "{answer}");
+        // And the connection ends.
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest);
+        assert_eq!(fake.ordered(), Vec::<String>::new());
+    });
+}
+
+#[test]
+fn no_more_uploads_are_taken_at_once_than_are_examined() {
+    let (views, fake) = Fake::default().views();
+    serving_as(small(), Patience::default(), views, move |address, _, _| {
+        let headers = format!("{WASM}{}", bearer("own"));
+        let held = fake.gate.lock().unwrap();
+        std::thread::scope(|scope| {
+            let first = scope.spawn(|| status(&send(address, "POST", "/v1/policies", &headers, "abcd")).to_owned());
+            while fake.orders.lock().unwrap().is_empty() {
+                std::thread::yield_now();
+            }
+            let second = send(address, "POST", "/v1/policies", &headers, "abcd");
+            assert!(status(&second) == "503" && second.body.contains("policy.uploads-max"), "{}", second.body);
+            assert!(second.head.contains("retry-after"), "{}", second.head);
+            drop(held);
+            assert_eq!(first.join().unwrap(), "201");
+        });
+        assert_eq!(status(&send(address, "POST", "/v1/policies", &headers, "abcd")), "201");
+    });
+}

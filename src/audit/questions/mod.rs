@@ -1,0 +1,112 @@
+//! Real questions as cases for a policy's author: a fair choice of them, with what was decided, and without the people.
+
+mod mask;
+#[cfg(test)]
+mod tests;
+
+use super::AuditError;
+use super::line::judge_name;
+use super::whatif::{Counts, Gather, Progress, Scope, walk};
+use crate::config::Config;
+use crate::journal::JournalRead;
+use crate::kit::case::{Case, document_of, verdict_document};
+use crate::policy::verdict_in_words;
+use crate::queue::question::Hook;
+use crate::queue::recall::{Loss, Recalled};
+use crate::types::{Digest, UserKey};
+use mask::Mask;
+use std::collections::BTreeMap;
+
+/// Cases of one decision, in order of time.
+pub type Cases = BTreeMap<&'static str, Vec<Case>>;
+
+/// At most `limit` questions of each decision, as cases that expect what was decided. Which ones is a matter of chance, the
+/// same for the same log: every question is as likely as any other.
+///
+/// Addresses, clients, subjects and message ids are others than in the log, the same ones the same throughout. Moments,
+/// sizes and the realms are those of the log.
+///
+/// # Errors
+/// [`AuditError`] if the journal as a whole cannot be read; a user whose log cannot be is counted.
+pub fn questions(
+    journal: &dyn JournalRead,
+    config: &Config,
+    scope: &Scope,
+    limit: usize,
+    threads: usize,
+    progress: &(dyn Fn(Progress) + Sync),
+) -> Result<(Cases, Counts), AuditError> {
+    let begin = || Choice { limit, chosen: BTreeMap::new() };
+    let (choice, counts) = walk(journal, config, scope, threads, &begin, progress)?;
+    let mut mask = Mask::new(config.realms.keys().cloned());
+    let cases = choice.in_order().map(|(hook, found)| (hook.name(), cases(hook, found, &mut mask))).collect();
+    Ok((cases, counts))
+}
+
+fn cases(hook: Hook, found: Vec<Recalled>, mask: &mut Mask) -> Vec<Case> {
+    let case = |(number, recalled): (usize, Recalled)| {
+        let (said, judge) = (verdict_in_words(&recalled.verdict), judge_name(recalled.judge));
+        Case {
+            name: format!("{} {}: {said}, by {judge}", hook.name(), number + 1),
+            settings: None,
+            question: document_of(&mask.question(&recalled.question)),
+            expect: Some(verdict_document(&recalled.verdict)),
+        }
+    };
+    found.into_iter().enumerate().map(case).collect()
+}
+
+/// What a question is drawn by: a digest of what tells it from others.
+type Lot = [u8; 32];
+
+/// Those with the lowest lots so far, of each decision.
+struct Choice {
+    limit: usize,
+    chosen: BTreeMap<Hook, BTreeMap<Lot, Recalled>>,
+}
+
+impl Choice {
+    fn add(&mut self, hook: Hook, lot: Lot, recalled: Recalled) {
+        let chosen = self.chosen.entry(hook).or_default();
+        if chosen.len() >= self.limit && chosen.last_key_value().is_none_or(|(highest, _)| *highest <= lot) {
+            return;
+        }
+        chosen.insert(lot, recalled);
+        if chosen.len() > self.limit {
+            chosen.pop_last();
+        }
+    }
+
+    fn in_order(self) -> impl Iterator<Item = (Hook, Vec<Recalled>)> {
+        self.chosen.into_iter().map(|(hook, chosen)| {
+            let mut found: Vec<Recalled> = chosen.into_values().collect();
+            found.sort_by_key(|recalled| (recalled.question.context().now, recalled.question.message().id));
+            (hook, found)
+        })
+    }
+}
+
+impl Gather for Choice {
+    fn asked(&mut self, user: UserKey, recalled: Recalled) {
+        let (context, message, hook) =
+            (recalled.question.context(), recalled.question.message(), recalled.question.hook());
+        let mut told = Vec::with_capacity(64);
+        told.extend_from_slice(&user.0);
+        told.extend_from_slice(&message.id.0);
+        told.extend_from_slice(&context.now.0.to_be_bytes());
+        told.extend_from_slice(&message.attempts.to_be_bytes());
+        told.extend_from_slice(hook.name().as_bytes());
+        let lot = Digest::of(&told).0;
+        self.add(hook, lot, recalled);
+    }
+
+    fn lost(&mut self, _: &str, _: Loss, _: Hook) {}
+
+    fn join(&mut self, other: Self) {
+        for (hook, chosen) in other.chosen {
+            for (lot, recalled) in chosen {
+                self.add(hook, lot, recalled);
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What leaves the house: cases that mean the same and name nobody.
+
+use super::mask::Mask;
+use super::*;
+use crate::audit::whatif::tests::{config, standard, town};
+use crate::kit::case::{Decision, question_of, verdict_of};
+use crate::queue::question::{ClientView, Question};
+use crate::queue::standard;
+use crate::types::{Address, ClientId, MessageId, Timestamp};
+
+fn export(limit: usize, scope: &Scope) -> Cases {
+    let (journal, _) = town(&standard);
+    questions(&journal, &config(), scope, limit, 2, &|_| ()).unwrap().0
+}
+
+#[test]
+fn a_case_asks_the_question_again_and_expects_what_was_decided() {
+    let cases = export(1000, &Scope::all());
+    assert_eq!(
+        cases.iter().map(|(hook, cases)| (*hook, cases.len())).collect::<Vec<_>>(),
+        [("admission", 60), ("expiry", 20), ("handling", 60), ("notification", 20),]
+    );
+    for case in cases.values().flatten() {
+        let question = question_of(&case.question).unwrap();
+        assert_eq!(verdict_of(case.expect.as_ref().unwrap()), standard::answer(&question), "{}", case.name);
+    }
+    let expiry = &cases["expiry"][0];
+    assert_eq!((expiry.name.as_str(), expiry.question.decision), ("expiry 1: discard, by native", Decision::Expiry));
+}
+
+#[test]
+fn a_limit_takes_some_of_each_decision_the_same_ones_each_time() {
+    let (few, again) = (export(7, &Scope::all()), export(7, &Scope::all()));
+    assert!(few.values().all(|cases| cases.len() == 7));
+    assert_eq!(few, again);
+    let users: std::collections::BTreeSet<_> = few["handling"].iter().map(|case| &case.question.user).collect();
+    assert!(users.len() > 3, "of many users: {}", users.len());
+}
+
+#[test]
+fn cases_name_nobody_and_keep_the_realm() {
+    let text = serde_json::to_string(&export(1000, &Scope::all())).unwrap();
+    for personal in ["sip:user0@", "alice", "home.test", "secret"] {
+        assert!(!text.contains(personal), "{personal}");
+    }
+    assert!(text.contains("@even.test") && text.contains("domain-1.example") && text.contains("Subject 1"), "{text}");
+}
+
+fn masked(mask: &mut Mask, change: impl Fn(&mut Question)) -> Question {
+    let samples = crate::policy::samples::all();
+    let is_delivery = |question: &Question| matches!(question, Question::Delivery { .. });
+    let mut question = samples.into_iter().map(|(_, question)| question).find(is_delivery).unwrap();
+    change(&mut question);
+    mask.question(&question)
+}
+
+fn sender_of(mask: &mut Mask, address: &str) -> String {
+    let question = masked(mask, |question| {
+        if let Question::Delivery { message, .. } = question {
+            message.sender = Some(Address::parse(address).unwrap());
+        }
+    });
+    question.message().sender.as_ref().unwrap().as_str().to_owned()
+}
+
+#[test]
+fn an_address_keeps_its_kind_and_is_the_same_throughout() {
+    let mut mask = Mask::new(["ims.example.net".to_owned()]);
+    let names: Vec<String> = [
+        "sip:+12025550123@ims.example.net",
+        "sip:bob@elsewhere.test",
+        "tel:+12025550123",
+        "sip:12345@ims.example.net",
+        "sip:+12025550123@ims.example.net",
+        "sip:eve@elsewhere.test",
+        "tel:7",
+    ]
+    .map(|address| sender_of(&mut mask, address))
+    .to_vec();
+    assert_eq!(names[0], names[4]);
+    assert!(names[0].starts_with("sip:+999") && names[0].ends_with("@ims.example.net"), "{names:?}");
+    assert_eq!(names[0].len(), "sip:+12025550123@ims.example.net".len());
+    assert!(names[1].starts_with("sip:user-") && names[1].ends_with("@domain-1.example"), "{names:?}");
+    assert!(names[5].ends_with("@domain-1.example") && names[5] != names[1], "{names:?}");
+    assert!(names[2].starts_with("tel:+999"), "{names:?}");
+    assert_eq!(names[3].len(), "sip:12345@ims.example.net".len());
+}
+
+#[test]
+fn clients_and_their_tags_lose_what_tells_whose_they_are() {
+    let client = ClientView {
+        id: ClientId("<urn:gsma:imei:35349006-987300-0>".to_owned()),
+        tags: [
+            "+sip.instance=\"<urn:gsma:imei:35349006-987300-0>\"",
+            "+g.3gpp.icsi-ref=\"urn:urn-7:3gpp-service.ims.icsi.oma.cpm.msg\"",
+            "urn:urn-7:3gpp-service.ims.icsi.oma.cpm.msg",
+            "audio",
+            "+g.owner=\"bob@elsewhere.test\"",
+            "+g.imsi=\"262011234567890\"",
+            "sip:bob@elsewhere.test",
+        ]
+        .map(str::to_owned)
+        .to_vec(),
+        registered_at: Timestamp(1),
+        expires_at: Timestamp(2),
+    };
+    let question = masked(&mut Mask::new([]), |question| {
+        if let Question::Delivery { client: asked, context, .. } = question {
+            (*asked, context.clients) = (client.clone(), vec![client.clone()]);
+        }
+    });
+    let Question::Delivery { client: asked, context, .. } = &question else { panic!("a delivery") };
+    assert_eq!(&context.clients[0], asked, "the same client is the same");
+    assert_eq!(asked.id.0, "<urn:uuid:00000000-0000-4000-8000-000000000001>");
+    assert_eq!(
+        asked.tags,
+        [
+            "+sip.instance=\"<urn:uuid:00000000-0000-4000-8000-000000000001>\"",
+            "+g.3gpp.icsi-ref=\"urn:urn-7:3gpp-service.ims.icsi.oma.cpm.msg\"",
+            "urn:urn-7:3gpp-service.ims.icsi.oma.cpm.msg",
+            "audio",
+            "+g.owner=\"value-1\"",
+            "+g.imsi=\"value-2\"",
+            "tag-3",
+        ]
+    );
+    assert_eq!((asked.registered_at, asked.expires_at), (client.registered_at, client.expires_at));
+}
+
+#[test]
+fn message_ids_and_media_types_lose_their_chance() {
+    let mut mask = Mask::new([]);
+    let question = masked(&mut mask, |question| {
+        if let Question::Delivery { message, .. } = question {
+            message.content_type = "multipart/mixed; boundary=\"bob\"".to_owned();
+        }
+    });
+    let mut first = [0; 16];
+    first[15] = 1;
+    assert_eq!(question.message().id, MessageId(first));
+    assert_eq!(question.message().content_type, "multipart/mixed");
+    assert_eq!(masked(&mut mask, |_| ()).message().id, MessageId(first), "the same message is the same");
+}

@@ -1,0 +1,137 @@
+//! The policies of a server, over its HTTP API: what is ordered, and what it answers.
+
+mod session;
+mod shown;
+#[cfg(test)]
+mod tests;
+mod trouble;
+
+pub use trouble::ApiError;
+
+use super::{read, settings};
+use crate::cli::args::{Bind, Place, Policy, Server, SignatureFile, Upload};
+use crate::cli::{CliError, out};
+use crate::queue::question::Hook;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
+use session::{Call, Environment, Session, segment};
+use shown::Shown;
+
+/// Octets of an Ed25519 signature (RFC 8032).
+const SIGNATURE_BYTES: usize = 64;
+
+/// Carries out one of the commands that speak to a server.
+///
+/// # Errors
+/// [`CliError`]
+pub(super) fn run(command: &Policy) -> Result<(), CliError> {
+    let Some((server, call, shown)) = order(command)? else { return Ok(()) };
+    let text = carry_out(server, &Environment::read(), &call, &shown)?;
+    out::result(text.trim_end());
+    Ok(())
+}
+
+/// What is printed: the server's JSON as it is, or what it says.
+fn carry_out(server: &Server, environment: &Environment, call: &Call, shown: &Shown) -> Result<String, CliError> {
+    let session = Session::open(server, environment)?;
+    if let Some(note) = session.note() {
+        out::message(note);
+    }
+    let answer = session.send(call);
+    if server.json {
+        // A refusal is JSON too, and a program wants all of it.
+        if let Err(ApiError::Refused(refusal)) = &answer {
+            out::result(refusal.json.trim_end());
+        }
+        return Ok(answer?);
+    }
+    Ok(shown.text(&answer?, &session)?)
+}
+
+/// What is to be asked of whom, and how the answer is shown; `None` for commands that need no server.
+fn order(command: &Policy) -> Result<Option<(&Server, Call, Shown)>, CliError> {
+    Ok(Some(match command {
+        Policy::Upload(upload) => (&upload.server, uploaded(upload)?, Shown::Uploaded { realm: upload.realm.clone() }),
+        Policy::List { server } => (server, Call::get("/v1/policies"), Shown::Policies),
+        Policy::Show { policy, server } => {
+            (server, Call::get(&format!("/v1/policies/{}", segment(&policy.policy))), Shown::Policy)
+        }
+        Policy::Realm { realm: None, server } => (server, Call::get("/v1/realms"), Shown::Realms),
+        Policy::Realm { realm: Some(realm), server } => (server, Call::get(&of_realm(realm, "")), Shown::Realm),
+        Policy::Activate(bind) => (&bind.server, bound(bind, "/activate")?, Shown::Realm),
+        Policy::Shadow(bind) => (&bind.server, bound(bind, "/shadow")?, Shown::Realm),
+        Policy::EndShadow(place) => (&place.server, placed(place, "/end-shadow"), Shown::Realm),
+        Policy::Rollback(place) => (&place.server, placed(place, "/rollback"), Shown::Realm),
+        Policy::Retire { policy, reason, server } => {
+            let body = object([("reason", reason.reason.clone().map(Value::from))]);
+            (server, Call::post(&format!("/v1/policies/{}/retire", segment(&policy.policy)), &body), Shown::Policy)
+        }
+        Policy::Events { after, limit, server } => {
+            (server, Call::get(&format!("/v1/operator-events?after={after}&limit={limit}")), Shown::Events)
+        }
+        Policy::Check { .. }
+        | Policy::CompileWorker { .. }
+        | Policy::New(_)
+        | Policy::Test(_)
+        | Policy::Diff(_)
+        | Policy::Questions(_) => {
+            return Ok(None);
+        }
+    }))
+}
+
+fn of_realm(realm: &str, what: &str) -> String {
+    format!("/v1/realms/{}/policies{what}", segment(realm))
+}
+
+/// Members that have a value.
+fn object<const N: usize>(members: [(&str, Option<Value>); N]) -> Value {
+    let told = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    Value::Object(told.collect::<Map<_, _>>())
+}
+
+/// No decision named is all of them.
+fn decisions(hooks: &[Hook]) -> Option<Value> {
+    (!hooks.is_empty()).then(|| hooks.iter().map(|hook| hook.name()).collect::<Vec<_>>().into())
+}
+
+fn bound(bind: &Bind, what: &str) -> Result<Call, CliError> {
+    let body = object([
+        ("policy", Some(json!(bind.policy.policy))),
+        ("decisions", decisions(&bind.decision)),
+        ("settings", settings(bind.settings.as_deref())?),
+        ("reason", bind.reason.reason.clone().map(Value::from)),
+    ]);
+    Ok(Call::post(&of_realm(&bind.realm, what), &body))
+}
+
+fn placed(place: &Place, what: &str) -> Call {
+    let body =
+        object([("decisions", decisions(&place.decision)), ("reason", place.reason.reason.clone().map(Value::from))]);
+    Call::post(&of_realm(&place.realm, what), &body)
+}
+
+fn uploaded(upload: &Upload) -> Result<Call, CliError> {
+    let told = [("name", &upload.name), ("realm", &upload.realm), ("reason", &upload.reason.reason)];
+    let query: Vec<String> =
+        told.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", segment(value.as_deref()?)))).collect();
+    let path = if query.is_empty() { "/v1/policies".to_owned() } else { format!("/v1/policies?{}", query.join("&")) };
+    let signature = upload.signature.as_ref().map(signature).transpose()?;
+    Ok(Call::upload(&path, read(&upload.file)?, signature))
+}
+
+/// The header's value. A file has the octets themselves, or their Base64.
+fn signature(signature: &SignatureFile) -> Result<String, CliError> {
+    let octets = read(&signature.file)?;
+    let octets = if octets.len() == SIGNATURE_BYTES {
+        octets
+    } else {
+        let text: Vec<u8> = octets.into_iter().filter(|octet| !octet.is_ascii_whitespace()).collect();
+        STANDARD.decode(text).unwrap_or_default()
+    };
+    if octets.len() != SIGNATURE_BYTES {
+        return Err(ApiError::SignatureForm { file: signature.file.clone() }.into());
+    }
+    Ok(format!("{}:{}", signature.key, STANDARD.encode(octets)))
+}

@@ -1,0 +1,99 @@
+//! What `diff` and `questions` share: the part of the past that is looked at, and how far the looking has come.
+
+use crate::app::{ReadCatalogue, wall_clock};
+use crate::audit::AuditError;
+use crate::audit::whatif::{Progress, Scope};
+use crate::cli::args::Past;
+use crate::cli::{CliError, load};
+use crate::config::{Config, Overrides};
+use crate::journal::RocksReader;
+use crate::policy::{PoliciesError, STANDARD_COMPONENT, keeper};
+use crate::queue::question::Hook;
+use crate::types::{Digest, MessageId, Timestamp};
+use bytes::Bytes;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::IsTerminal as _;
+use std::num::NonZero;
+use std::path::Path;
+use std::sync::Arc;
+
+/// First digits of a digest that name a policy, at least.
+const DIGITS_MIN: usize = 8;
+
+/// The data directory as of now, with the configuration that says what it means.
+pub(super) struct Opened {
+    pub config: Config,
+    pub journal: Arc<RocksReader>,
+}
+
+/// `data` goes before what the configuration says.
+pub(super) fn open(past: &Past, data: Option<&Path>) -> Result<Opened, CliError> {
+    let overrides = Overrides { data: data.map(Path::to_owned), ..Overrides::default() };
+    let config = load(past.config.as_deref(), &overrides)?;
+    let journal = Arc::new(RocksReader::open(&config.journal.directory).map_err(AuditError::from)?);
+    Ok(Opened { config, journal })
+}
+
+pub(super) fn scope(past: &Past, decisions: Vec<Hook>, message: Option<MessageId>) -> Result<Scope, CliError> {
+    let now = wall_clock();
+    let since = past.since.map_or(Timestamp(0), |since| since.moment(now));
+    let until = past.until.map_or(Timestamp::MAX, |until| until.moment(now));
+    if since >= until {
+        return Err(CliError::NoTime { since, until });
+    }
+    let realms = past.realm.iter().map(|realm| realm.to_ascii_lowercase()).collect();
+    Ok(Scope { since, until, realms, decisions, message })
+}
+
+/// One thread for each core.
+pub(super) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// On stderr while somebody watches; whoever redirects it wants no bar.
+pub(super) struct Bar(ProgressBar);
+
+impl Bar {
+    pub(super) fn new() -> Self {
+        let is_seen = std::io::stderr().is_terminal();
+        let target = if is_seen { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(None, target);
+        let style = ProgressStyle::with_template("{bar:40} {pos} of {len} users, {eta} left");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self(bar)
+    }
+
+    pub(super) fn show(&self, progress: Progress) {
+        self.0.set_length(progress.of);
+        self.0.inc(1);
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// The component of a policy of the data directory's catalogue, by digest, first digits of it, or name; and of the
+/// standard policy.
+pub(super) fn catalogued(journal: &Arc<RocksReader>, policy: &str) -> Result<Bytes, CliError> {
+    if policy == "standard" {
+        return Ok(Bytes::from_static(STANDARD_COMPONENT));
+    }
+    let shelf = ReadCatalogue(Arc::clone(journal));
+    let state = keeper::catalogue(&shelf)?;
+    let kept = state.policies.iter().filter(|(_, kept)| !kept.retired);
+    let is_meant = |digest: &Digest, name: Option<&str>| {
+        let digits = policy.to_ascii_lowercase();
+        name == Some(policy) || digits.len() >= DIGITS_MIN && digest.to_string().starts_with(&digits)
+    };
+    let mut found = kept.filter(|(digest, kept)| is_meant(digest, kept.name.as_deref())).map(|(digest, _)| *digest);
+    let Some(digest) = found.next() else { return Err(CliError::NoCandidate { candidate: policy.to_owned() }) };
+    match found.count() {
+        0 => {
+            keeper::component_of(&shelf, digest)?.ok_or_else(|| CliError::NoCandidate { candidate: policy.to_owned() })
+        }
+        more => Err(PoliciesError::Ambiguous(policy.to_owned(), more + 1).into()),
+    }
+}

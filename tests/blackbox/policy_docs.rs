@@ -1,0 +1,85 @@
+//! The commands of docs/policy-authors.md, run one after the other as an author would.
+
+use crate::operator::Operator;
+use crate::phone::Phone;
+use crate::server::{BINARY, Setup};
+use crate::sipp::Sipp;
+use crate::wire::{REALM, someone};
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+const PAGE: &str = include_str!("../../docs/policy-authors.md");
+
+/// What is said of a block after the three backticks, and the block.
+fn blocks(page: &str) -> Vec<(&str, &str)> {
+    let mut found = Vec::new();
+    let mut rest = page;
+    while let Some((_, after)) = rest.split_once("\n```") {
+        let (info, body) = after.split_once('\n').expect("a block has a body");
+        let (block, beyond) = body.split_once("\n```").expect("a block has an end");
+        found.push((info, block));
+        rest = beyond;
+    }
+    found
+}
+
+/// The commands of the first half of the page; the blocks that are not run are told apart by their names.
+fn script() -> String {
+    let first_half = PAGE.split_once("\n## The contract").expect("the second half").0;
+    let mut script = String::from("set -eux\n");
+    for (info, block) in blocks(first_half) {
+        match info {
+            "sh" => writeln!(script, "{block}").unwrap(),
+            // The target is not to be had without the internet: the environment of script/policies stands in. The server
+            // is the test's.
+            "sh,once" => assert_eq!(block, "rustup target add wasm32-unknown-unknown"),
+            "sh,server" => assert!(block.contains("restante serve --data"), "{block}"),
+            "text" | "rust" => {}
+            other => panic!("{other}: is this block to be run?"),
+        }
+    }
+    script
+}
+
+/// What makes `cargo build` work without the target, as `NAME=VALUE` lines of shell.
+fn environment() -> String {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("script/policies");
+    let output = Command::new(script).arg("--env").output().unwrap();
+    assert!(output.status.success(), "run script/setup: {}", crate::server::said(&output));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn from_the_first_line_to_live_as_the_page_says() {
+    let phone = Phone::answering(200);
+    let server = Setup::behind(phone.address()).start();
+    let bob = someone();
+    Sipp::client("defer.xml", server.sip(), &["-m", "3", "-s", &bob, "-key", "expires", "1"]).succeeds();
+    server.wait_for_event(&bob, "MessageDiscarded");
+    let desk = tempfile::tempdir().unwrap();
+    let path = format!("{}:{}", Path::new(BINARY).parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let output = Command::new("bash")
+        .arg("-c")
+        .arg(environment() + &script())
+        .current_dir(desk.path())
+        .env("PATH", path)
+        .env("RESTANTE_SERVER", format!("http://{}", server.admin()))
+        .env("RESTANTE_DATA", server.data())
+        .env("REALM", REALM)
+        .env_remove("CARGO_TARGET_DIR")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let told = crate::server::said(&output);
+    assert!(output.status.success(), "{told}");
+    assert!(told.contains("a parcel of the shop can be forgotten"), "{told}");
+    let kinds: Vec<String> = Operator::of(&server).stream().into_iter().map(|(kind, _)| kind).collect();
+    for kind in ["PolicyUploaded", "PolicyShadowed", "PolicyActivated", "PolicyRolledBack", "PolicyRetired"] {
+        assert!(kinds.iter().any(|it| it == kind), "{kind} in {kinds:?}\n{told}");
+    }
+    let cases: Vec<_> = std::fs::read_dir(desk.path().join("night-shift/real")).unwrap().map(Result::unwrap).collect();
+    let text: String = cases.iter().map(|case| std::fs::read_to_string(case.path()).unwrap()).collect();
+    assert!(text.contains("decision: expiry"), "real questions: {text}");
+    assert!(!text.contains("12025550100") && !text.contains(&bob), "nobody is named: {text}");
+}
