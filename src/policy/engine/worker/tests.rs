@@ -45,7 +45,7 @@ fn what_it_says_of_a_component_is_said_to_its_author() {
 fn a_process_that_is_ended_for_what_it_used_is_a_refusal() {
     for signal in ["XCPU", "ABRT", "KILL"] {
         let words = refusal(&format!("kill -{signal} $$"));
-        assert!(words.contains("takes more than 4096 MiB or 180 seconds"), "{words}");
+        assert!(words.contains("takes more than 4096 MiB or policy.compile-secs-max"), "{words}");
     }
     // A panic of the compiler is not tried again in the service.
     assert!(refusal("exit 101").contains("compiling it fails"));
