@@ -6,6 +6,7 @@
 
 use super::event::{Entry, Event, Kind};
 use crate::policy::policies::{Author, PoliciesError};
+use crate::queue::schema::SchemaError;
 use crate::types::{Octets, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -33,23 +34,10 @@ struct StoredEvent {
     shape: Octets,
 }
 
-/// Why bytes are no entry.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RecordError {
-    #[error(
-        "this {what} has version {found}, written by a newer program; this one knows up to {known}: use the newer program"
-    )]
-    Newer { what: &'static str, found: u16, known: u16 },
-    #[error("event kind {0} is unknown to this program: it was written by a newer one; use that")]
-    UnknownKind(u16),
-    #[error("the bytes of this {0} are damaged: restore them from a backup")]
-    Damaged(&'static str),
-}
-
-impl From<RecordError> for PoliciesError {
-    fn from(error: RecordError) -> Self {
+impl From<SchemaError> for PoliciesError {
+    fn from(error: SchemaError) -> Self {
         match error {
-            RecordError::Damaged(_) => Self::Damaged { what: STREAM.to_owned(), why: "an entry cannot be read" },
+            SchemaError::Damaged(_) => Self::Damaged { what: STREAM.to_owned(), why: "an entry cannot be read" },
             newer => Self::Newer { detail: newer.to_string() },
         }
     }
@@ -67,9 +55,9 @@ fn to_bytes<T: Serialize>(value: &T) -> Vec<u8> {
     bincode::serde::encode_to_vec(value, config()).unwrap_or_default()
 }
 
-fn from_bytes<T: DeserializeOwned>(bytes: &[u8], what: &'static str) -> Result<T, RecordError> {
-    let (value, used) = bincode::serde::decode_from_slice(bytes, config()).map_err(|_| RecordError::Damaged(what))?;
-    if used == bytes.len() { Ok(value) } else { Err(RecordError::Damaged(what)) }
+fn from_bytes<T: DeserializeOwned>(bytes: &[u8], what: &'static str) -> Result<T, SchemaError> {
+    let (value, used) = bincode::serde::decode_from_slice(bytes, config()).map_err(|_| SchemaError::Damaged(what))?;
+    if used == bytes.len() { Ok(value) } else { Err(SchemaError::Damaged(what)) }
 }
 
 impl Entry {
@@ -91,14 +79,14 @@ impl Entry {
     /// Reads an entry of any version.
     ///
     /// # Errors
-    /// [`RecordError`]: newer, or damaged.
-    pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
-        let (format, rest) = bytes.split_first().ok_or(RecordError::Damaged("entry"))?;
+    /// [`SchemaError`]: newer, or damaged.
+    pub fn decode(bytes: &[u8]) -> Result<Self, SchemaError> {
+        let (format, rest) = bytes.split_first().ok_or(SchemaError::Damaged("entry"))?;
         if *format > ENTRY_FORMAT {
-            return Err(RecordError::Newer { what: "entry", found: (*format).into(), known: ENTRY_FORMAT.into() });
+            return Err(SchemaError::Newer { what: "entry", found: (*format).into(), known: ENTRY_FORMAT.into() });
         }
         if *format != ENTRY_FORMAT {
-            return Err(RecordError::Damaged("entry"));
+            return Err(SchemaError::Damaged("entry"));
         }
         let stored: StoredEntry = from_bytes(rest, "entry")?;
         let events = stored.events.iter().map(StoredEvent::event).collect::<Result<_, _>>()?;
@@ -125,14 +113,14 @@ impl StoredEvent {
         Self { kind: kind as u16, version: kind.version(), shape: Octets(shape) }
     }
 
-    fn event(&self) -> Result<Event, RecordError> {
-        let kind = Kind::of(self.kind).ok_or(RecordError::UnknownKind(self.kind))?;
+    fn event(&self) -> Result<Event, SchemaError> {
+        let kind = Kind::of(self.kind).ok_or(SchemaError::UnknownKind(self.kind))?;
         if self.version > kind.version() {
             let (found, known) = (self.version.into(), kind.version().into());
-            return Err(RecordError::Newer { what: kind.name(), found, known });
+            return Err(SchemaError::Newer { what: kind.name(), found, known });
         }
         if self.version == 0 {
-            return Err(RecordError::Damaged(kind.name()));
+            return Err(SchemaError::Damaged(kind.name()));
         }
         // Shapes of older versions are read here and brought up to the present one. There is only one version so far.
         let (shape, what) = (&self.shape.0, kind.name());

@@ -6,9 +6,10 @@
 
 use super::*;
 use crate::policy::keeper::event::*;
-use crate::policy::keeper::record::{ENTRY_FORMAT, RecordError};
+use crate::policy::keeper::record::ENTRY_FORMAT;
 use crate::policy::keeper::state::Catalogue;
 use crate::policy::policies::PoliciesError;
+use crate::queue::schema::SchemaError;
 use crate::types::{Chain, Octets};
 use std::path::Path;
 
@@ -136,7 +137,7 @@ fn the_numbers_of_the_kinds_are_for_ever() {
 fn a_newer_format_a_newer_shape_and_an_unknown_kind_are_no_damage() {
     let mut newer = golden();
     newer[0] = 2;
-    assert_eq!(Entry::decode(&newer), Err(RecordError::Newer { what: "entry", found: 2, known: 1 }));
+    assert_eq!(Entry::decode(&newer), Err(SchemaError::Newer { what: "entry", found: 2, known: 1 }));
     let small = entry(1, vec![Event::PolicyRetired(PolicyRetired { policy: digest(7) })]).encode();
     // The frame of an event: kind 4, version 1, length of the shape.
     let kind = small.len() - 32 - 3;
@@ -146,17 +147,17 @@ fn a_newer_format_a_newer_shape_and_an_unknown_kind_are_no_damage() {
         bytes[place] = octet;
         Entry::decode(&bytes)
     };
-    assert_eq!(with(kind, 99), Err(RecordError::UnknownKind(99)));
-    assert_eq!(with(kind + 1, 2), Err(RecordError::Newer { what: "PolicyRetired", found: 2, known: 1 }));
-    assert_eq!(with(kind + 1, 0), Err(RecordError::Damaged("PolicyRetired")));
-    assert_eq!(with(0, 0), Err(RecordError::Damaged("entry")));
+    assert_eq!(with(kind, 99), Err(SchemaError::UnknownKind(99)));
+    assert_eq!(with(kind + 1, 2), Err(SchemaError::Newer { what: "PolicyRetired", found: 2, known: 1 }));
+    assert_eq!(with(kind + 1, 0), Err(SchemaError::Damaged("PolicyRetired")));
+    assert_eq!(with(0, 0), Err(SchemaError::Damaged("entry")));
 }
 
 #[test]
 fn newer_and_damaged_are_told_apart_to_the_operator_too() {
-    let newer = PoliciesError::from(RecordError::UnknownKind(99));
+    let newer = PoliciesError::from(SchemaError::UnknownKind(99));
     assert!(matches!(&newer, PoliciesError::Newer { .. }) && newer.to_string().contains("newer"), "{newer}");
-    let damaged = PoliciesError::from(RecordError::Damaged("entry"));
+    let damaged = PoliciesError::from(SchemaError::Damaged("entry"));
     assert!(matches!(&damaged, PoliciesError::Damaged { .. }) && damaged.to_string().contains("backup"), "{damaged}");
 }
 
@@ -164,10 +165,10 @@ fn newer_and_damaged_are_told_apart_to_the_operator_too() {
 fn an_entry_cut_off_anywhere_is_damaged() {
     let bytes = golden();
     for length in 0..bytes.len() {
-        assert!(matches!(Entry::decode(&bytes[..length]), Err(RecordError::Damaged(_))), "{length} octets");
+        assert!(matches!(Entry::decode(&bytes[..length]), Err(SchemaError::Damaged(_))), "{length} octets");
     }
     let longer = [bytes.as_slice(), &[0]].concat();
-    assert_eq!(Entry::decode(&longer), Err(RecordError::Damaged("entry")), "and so is one with more behind it");
+    assert_eq!(Entry::decode(&longer), Err(SchemaError::Damaged("entry")), "and so is one with more behind it");
 }
 
 #[test]
