@@ -17,8 +17,8 @@ pub use words::verdict_in_words;
 use self::shadow::Desk;
 use self::slot::{Realm, Slot};
 use self::table::{Place, Table};
-use super::{Binding, Counters, Engine, Judges, Limit, Outcome, PolicyError, STANDARD_COMPONENT};
-use crate::config::{self, Config};
+use super::{Binding, Counters, Judges, Limit, Outcome};
+use crate::config;
 use crate::queue::question::{Failure, Hook, Judge, Question, Ruling, Verdict};
 use crate::queue::standard;
 use crate::types::Digest;
@@ -85,27 +85,6 @@ pub struct Host {
     /// From where moments are counted.
     epoch: Instant,
     desk: Desk,
-}
-
-/// Starts the engine, loads the configured component (the embedded standard policy if none is) and binds it, without
-/// settings, to every decision that it answers, in every realm.
-///
-/// # Errors
-/// [`PolicyError`]: the limits do not fit the machine, or the component cannot be read, is not acceptable, or wants
-/// settings.
-pub fn open(config: &Config, counters: Arc<dyn Counters>) -> Result<Arc<Host>, PolicyError> {
-    let engine = Engine::new(&config.policy, Arc::clone(&counters))?;
-    let component = match &config.policy.component {
-        None => engine.load(STANDARD_COMPONENT)?,
-        Some(path) => {
-            let bytes = std::fs::read(path).map_err(|error| PolicyError::Read { path: path.clone(), error })?;
-            engine.load(&bytes)?
-        }
-    };
-    let binding = Arc::new(Binding::new(Arc::new(component), "{}")?);
-    let host = Host::new(&config.policy, counters, Box::new(|_| {}));
-    host.install(config.realms.keys().flat_map(|realm| Placement::of(realm, &binding)).collect());
-    Ok(host)
 }
 
 impl Host {

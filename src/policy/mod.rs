@@ -22,7 +22,7 @@ pub use counters::{
     Compared, Counters, Limit, LiveCounters, NoCounters, Order, Ordered, Outcome, RealmCounters, ShadowCounters,
 };
 pub use engine::{Binding, CodeCache, Component, Engine};
-pub use host::{Alarm, Bell, Health, Host, Placement, Sample, ShadowCount, open, verdict_in_words};
+pub use host::{Alarm, Bell, Health, Host, Placement, Sample, ShadowCount, verdict_in_words};
 pub use keeper::Keeper;
 pub use policies::{Policies, PoliciesError};
 pub use trial::{Trial, Tried};

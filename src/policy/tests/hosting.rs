@@ -4,11 +4,12 @@ use super::guest::{ANSWER, Guest, admission_error, answer, manage, refuse};
 use super::{ENGINE, REALM, Recorder, host_of, hosting};
 use crate::config;
 use crate::policy::{
-    Binding, Engine, Host, Judges, NoCounters, Outcome, Placement, PolicyError, STANDARD_COMPONENT, open, samples,
+    Binding, Engine, Host, Judges, Keeper, NoCounters, Outcome, Placement, PolicyError, STANDARD_COMPONENT, samples,
 };
 use crate::queue::question::{Admission, Delivery, Failure, Handling, Hook, Judge, Question, Ruling, Verdict};
 use crate::queue::standard;
-use crate::types::{Digest, Timestamp};
+use crate::shelf::MemoryShelf;
+use crate::types::{Digest, SeedSecret, Timestamp};
 use std::sync::Arc;
 
 fn admission() -> Question {
@@ -264,11 +265,19 @@ fn outcomes_have_different_names() {
     assert_eq!(names.len(), Outcome::ALL.len());
 }
 
+/// As a server does at its first start.
+fn open(config: &config::Config) -> Result<Arc<Host>, PolicyError> {
+    let (shelf, clock) = (Arc::new(MemoryShelf::default()), Arc::new(|| Timestamp(0)));
+    let engine = Engine::new(&config.policy, Arc::new(NoCounters))?;
+    let keeper = Keeper::open(config, engine, shelf, SeedSecret([7; 16]), clock, Arc::new(NoCounters))?;
+    Ok(keeper.host())
+}
+
 #[test]
 fn the_configured_component_is_opened_and_the_embedded_one_by_default() {
     let mut config = config::Config::default();
     config.realms.insert(REALM.to_owned(), config::Realm::default());
-    let host = open(&config, Arc::new(NoCounters)).unwrap();
+    let host = open(&config).unwrap();
     assert_eq!(host.ask(&admission()).judge, Judge::Component(Digest::of(STANDARD_COMPONENT)));
 
     let directory = tempfile::tempdir().unwrap();
@@ -276,10 +285,10 @@ fn the_configured_component_is_opened_and_the_embedded_one_by_default() {
     let bytes = guest("unreachable").build();
     std::fs::write(&path, &bytes).unwrap();
     config.policy.component = Some(path.clone());
-    let host = open(&config, Arc::new(NoCounters)).unwrap();
+    let host = open(&config).unwrap();
     assert_eq!(host.bound(REALM, Hook::Handling), Some(Digest::of(&bytes)));
 
     std::fs::remove_file(&path).unwrap();
-    let missing = open(&config, Arc::new(NoCounters)).err().map(|error| error.to_string()).unwrap();
+    let missing = open(&config).err().map(|error| error.to_string()).unwrap();
     assert!(missing.contains("policy.component"), "{missing}");
 }
