@@ -7,12 +7,12 @@ use crate::journal::JournalRead;
 use crate::policy::{Binding, Engine, PoliciesError, schema};
 use crate::queue::question::{Failure, Hook, Question, Verdict};
 use crate::types::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
 
 /// What was found, and of what.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Review {
     /// Digest of the candidate.

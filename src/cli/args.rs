@@ -234,6 +234,7 @@ mod tests {
             "policy retire night --reason old",
             "policy events --after 7",
             "policy diff p.wasm --since 24h --realm a.test --threads 2 --json",
+            "policy diff night --since 24h --server https://pf.test:8443 --examples 0 --json",
             "policy questions --from ./data --since 2026-11-23T08:00:00Z --limit 5 --out cases",
             "policy new night --lang rust --dir night",
             "policy test night --component other.wasm --json",
@@ -252,6 +253,8 @@ mod tests {
             ("policy upload p.wasm --signature p.sig", "KEY-ID:FILE"),
             ("policy list --certificate me.pem", "--key"),
             ("policy diff p.wasm --since yesterday", "24h"),
+            ("policy diff p --data d --server https://pf.test", "--server"),
+            ("policy diff p --threads 2 --server https://pf.test", "--server"),
             ("policy new p --lang cobol", "python"),
             ("token new --role root", "operator:REALM"),
         ] {

@@ -109,13 +109,19 @@ fn from_upload_to_rollback_while_sipp_sends_no_message_is_refused_and_no_decisio
     let judged: Vec<&Value> =
         events.iter().filter(|event| is(event, "MessageDeferred") || is(event, "HandlingChosen")).collect();
     assert_eq!(judged.len(), 3000);
-    for event in judged {
+    for event in &judged {
         is_whole(event, &pushing, &managing);
     }
     let expected = [&standard, &pushing, &managing, &pushing, &standard].map(String::as_str);
     for kind in ["MessageDeferred", "HandlingChosen"] {
         assert_eq!(turns(&events, kind), expected, "{kind}: each policy from its activation on, and never before");
     }
+
+    let past = operator.tells(&["diff", &managing, "--realm", REALM, "--since", "1h", "--examples", "1"]);
+    let handling = &past["realms"][REALM]["handling"];
+    let by_managing = judged.iter().filter(|event| is(event, "HandlingChosen") && judge(event) == managing).count();
+    assert_eq!((&handling["asked"], &handling["same"]), (&1500.into(), &by_managing.into()), "{past}");
+    assert_eq!(handling["changes"]["push → manage"]["count"], 1500 - by_managing, "{past}");
 
     let retired = operator.is_refused(&["retire", &standard]);
     assert!(retired.contains("built in"), "{retired}");

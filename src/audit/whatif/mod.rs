@@ -16,13 +16,13 @@ use super::AuditError;
 use crate::config::Config;
 use crate::journal::JournalRead;
 use crate::queue::question::{Failure, Question, Verdict};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Whoever is asked what they would have said; on many threads at once.
 pub type Candidate<'a> = dyn Fn(&Question) -> Result<Verdict, Failure> + Sync + 'a;
 
 /// What would have been otherwise.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WhatIf {
     #[serde(flatten)]
     pub counts: Counts,

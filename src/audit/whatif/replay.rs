@@ -9,7 +9,7 @@ use crate::queue::question::Hook;
 use crate::queue::recall::{Loss, Memory, Recalled, recall};
 use crate::queue::schema::{Record, decode_state};
 use crate::types::{Address, MessageId, Timestamp, UserKey};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -58,7 +58,7 @@ pub struct Progress {
 }
 
 /// What a walk went through.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Counts {
     /// Users who have a log.

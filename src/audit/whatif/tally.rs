@@ -7,17 +7,21 @@ use crate::audit::line::judge_name;
 use crate::policy::{failure_name, verdict_in_words};
 use crate::queue::question::{Hook, Verdict};
 use crate::queue::recall::{Loss, Recalled, effective};
-use crate::types::{MessageId, Timestamp, UserKey};
-use serde::Serialize;
+use crate::types::UserKey;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+/// Of a decision, a failure, a loss: ours, or as another program told it.
+type Name = Cow<'static, str>;
+
 /// By realm, then by the name of the decision.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Tally(pub BTreeMap<String, BTreeMap<&'static str, Sums>>);
+pub struct Tally(pub BTreeMap<String, BTreeMap<Name, Sums>>);
 
 /// What came of one decision of one realm.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Sums {
     /// Questions that the candidate was asked: same, different and failed.
@@ -27,13 +31,13 @@ pub struct Sums {
     /// By kind of change, such as `push → manage`.
     pub changes: BTreeMap<String, Change>,
     /// By kind of failure: there the standard rule would have spoken.
-    pub failed: BTreeMap<&'static str, u64>,
+    pub failed: BTreeMap<Name, u64>,
     /// Questions that were asked then and cannot be had again, by why.
-    pub not_recallable: BTreeMap<&'static str, u64>,
+    pub not_recallable: BTreeMap<Name, u64>,
 }
 
 /// Verdicts that differ in the same way.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     pub count: u64,
     /// The latest of them, in order.
@@ -41,28 +45,22 @@ pub struct Change {
 }
 
 /// One verdict that differs. No address, no content.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Example {
-    #[serde(serialize_with = "as_text")]
-    pub at: Timestamp,
-    #[serde(serialize_with = "as_text")]
-    pub message: MessageId,
+    /// RFC 3339, to the millisecond: as texts they sort as moments do.
+    pub at: String,
+    pub message: String,
     /// Hashed.
-    #[serde(serialize_with = "as_text")]
-    pub user: UserKey,
+    pub user: String,
     pub recorded: String,
     /// Who decided then.
     pub judge: String,
     pub candidate: String,
 }
 
-fn as_text<T: ToString, S: serde::Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&value.to_string())
-}
-
 impl Tally {
     fn of(&mut self, realm: &str, hook: Hook) -> &mut Sums {
-        self.0.entry(realm.to_owned()).or_default().entry(hook.name()).or_default()
+        self.0.entry(realm.to_owned()).or_default().entry(hook.name().into()).or_default()
     }
 
     pub(super) fn sums(&self) -> impl Iterator<Item = &Sums> {
@@ -90,12 +88,12 @@ impl Gather for Asking<'_> {
         sums.asked += 1;
         match answer {
             Ok(verdict) => sums.compare(user, &recalled, &verdict, self.examples),
-            Err(failure) => *sums.failed.entry(failure_name(failure)).or_default() += 1,
+            Err(failure) => *sums.failed.entry(failure_name(failure).into()).or_default() += 1,
         }
     }
 
     fn lost(&mut self, realm: &str, loss: Loss, hook: Hook) {
-        *self.tally.of(realm, hook).not_recallable.entry(loss_name(loss)).or_default() += 1;
+        *self.tally.of(realm, hook).not_recallable.entry(loss_name(loss).into()).or_default() += 1;
     }
 
     fn join(&mut self, other: Self) {
@@ -128,9 +126,9 @@ impl Sums {
         let change = self.changes.entry(change(&recorded, &candidate)).or_default();
         change.count += 1;
         let example = Example {
-            at: question.context().now,
-            message: question.message().id,
-            user,
+            at: question.context().now.to_string(),
+            message: question.message().id.to_string(),
+            user: user.to_string(),
             recorded: verdict_in_words(&recorded),
             judge: judge_name(recalled.judge),
             candidate: verdict_in_words(&candidate),

@@ -154,7 +154,10 @@ fn what_differs_is_counted_by_realm_decision_and_kind_with_the_latest_examples()
     assert_eq!((expiry.asked, expiry.same, expiry.different), (10, 0, 10));
     let change = &expiry.changes["discard → store"];
     assert_eq!((change.count, change.examples.len()), (10, 2));
-    assert_eq!((change.examples[0].at, change.examples[0].judge.as_str()), (at(2000), "native"));
+    assert_eq!(
+        (change.examples[0].at.as_str(), change.examples[0].judge.as_str()),
+        (at(2000).to_string().as_str(), "native")
+    );
     let handling = sums(&whatif, "even.test", Hook::Handling);
     assert_eq!((handling.asked, handling.same, handling.changes["push → manage"].count), (30, 20, 10));
     assert_eq!(whatif.different(), 40);

@@ -85,7 +85,8 @@ pub enum Policy {
         #[command(flatten)]
         server: Server,
     },
-    /// Asks a candidate the questions of the past and shows what it would have decided otherwise
+    /// Asks a candidate the questions of the past and shows what it would have decided otherwise: the past of a server, if
+    /// --server or RESTANTE_SERVER names one, or that of a data directory
     Diff(Diff),
     /// Writes real questions, anonymised, as cases for `restante policy test`
     Questions(Questions),
@@ -127,7 +128,7 @@ pub struct Server {
     #[arg(long, value_name = "FILE", requires = "certificate")]
     pub key: Option<PathBuf>,
     /// The server's JSON instead of text
-    #[arg(long)]
+    #[arg(long, help_heading = None)]
     pub json: bool,
 }
 
@@ -209,11 +210,13 @@ pub struct Past {
 /// `restante policy diff …`
 #[derive(Clone, Debug, ClapArgs)]
 pub struct Diff {
-    /// The candidate: a file, or a policy of the data directory's catalogue (digest, first digits of it, or name)
+    /// The candidate: a file, or a policy that is kept there (digest, first digits of it, or name); a server takes a file
+    /// only if it keeps what is in it
     #[arg(value_name = "CANDIDATE")]
     pub candidate: String,
-    /// Data directory; a server may be running on it [default: that of the configuration, ./data without one]
-    #[arg(long, value_name = "DIR")]
+    /// Data directory, in place of a server; one may be running on it [default: that of the configuration, ./data without
+    /// one]
+    #[arg(long, value_name = "DIR", conflicts_with = "url")]
     pub data: Option<PathBuf>,
     #[command(flatten)]
     pub past: Past,
@@ -223,12 +226,11 @@ pub struct Diff {
     /// Differences to show of each kind
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub examples: usize,
-    /// Threads [default: one for each core]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    /// Threads, of this program: a server has one for this [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256), conflicts_with = "url")]
     pub threads: Option<u16>,
-    /// One JSON object instead of text
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub server: Server,
 }
 
 /// `restante policy questions …`

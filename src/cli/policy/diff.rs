@@ -1,4 +1,4 @@
-//! `restante policy diff`: what a candidate would have decided otherwise.
+//! `restante policy diff` of a data directory: what a candidate would have decided otherwise.
 
 use super::past::{self, Bar, Opened};
 use super::{read, settings};
@@ -27,23 +27,23 @@ pub(super) fn run(arguments: &Diff) -> Result<(), CliError> {
     let candidate = (&binding, settings);
     let shown = hindsight::review(&*opened.journal, &opened.config, candidate, scope, means, &|seen| bar.show(seen))?;
     drop(bar);
-    if arguments.json {
+    if arguments.server.json {
         out::result(serde_json::to_string_pretty(&shown).unwrap_or_default());
     } else {
-        tell(&shown);
+        out::result(words(&shown));
+        if shown.found.different() > 0 {
+            out::message("one of them as a case: restante policy questions --from DATA --message ID");
+        }
     }
     Ok(())
 }
 
-fn tell(shown: &Review) {
+/// A review as a person reads it.
+pub fn words(shown: &Review) -> String {
     let from = shown.since.as_ref().map_or_else(|| "from the beginning".to_owned(), |since| format!("since {since}"));
     let to = shown.until.as_ref().map_or_else(String::new, |until| format!(", before {until}"));
-    out::result(format_args!("candidate {}, settings {}", shown.policy, shown.settings));
-    out::result(format_args!("{from}{to}"));
-    out::result(&shown.found);
-    if shown.found.different() > 0 {
-        out::message("one of them as a case: restante policy questions --from DATA --message ID");
-    }
+    let Review { policy, settings, found, .. } = shown;
+    format!("candidate {policy}, settings {settings}\n{from}{to}\n{found}")
 }
 
 fn candidate(arguments: &Diff, opened: &Opened, threads: usize, settings: &Value) -> Result<Binding, CliError> {

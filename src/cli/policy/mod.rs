@@ -22,7 +22,7 @@ pub(super) fn run(command: &Policy) -> Result<(), CliError> {
         Policy::Check { file, json } => check(file, *json),
         Policy::New(arguments) => author::new(arguments),
         Policy::Test(arguments) => author::test(arguments),
-        Policy::Diff(arguments) => diff::run(arguments),
+        Policy::Diff(arguments) if !api::is_asked(arguments) => diff::run(arguments),
         Policy::Questions(arguments) => questions::run(arguments),
         _ => api::run(command),
     }

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal as _;
 use std::num::NonZero;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -34,13 +35,19 @@ pub(super) fn open(past: &Past, data: Option<&Path>) -> Result<Opened, CliError>
     Ok(Opened { config, journal })
 }
 
-pub(super) fn scope(past: &Past, decisions: Vec<Hook>, message: Option<MessageId>) -> Result<Scope, CliError> {
+/// From when on, and until before when.
+pub(super) fn time(past: &Past) -> Result<Range<Timestamp>, CliError> {
     let now = wall_clock();
     let since = past.since.map_or(Timestamp(0), |since| since.moment(now));
     let until = past.until.map_or(Timestamp::MAX, |until| until.moment(now));
     if since >= until {
         return Err(CliError::NoTime { since, until });
     }
+    Ok(since..until)
+}
+
+pub(super) fn scope(past: &Past, decisions: Vec<Hook>, message: Option<MessageId>) -> Result<Scope, CliError> {
+    let Range { start: since, end: until } = time(past)?;
     let realms = past.realm.iter().map(|realm| realm.to_ascii_lowercase()).collect();
     Ok(Scope { since, until, realms, decisions, message })
 }

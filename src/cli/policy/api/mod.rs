@@ -8,18 +8,29 @@ mod trouble;
 
 pub use trouble::ApiError;
 
-use super::{read, settings};
-use crate::cli::args::{Bind, Place, Policy, Server, SignatureFile, Upload};
+use super::{past, read, settings};
+use crate::cli::args::{Bind, Diff, Place, Policy, Server, SignatureFile, Upload};
 use crate::cli::{CliError, out};
 use crate::queue::question::Hook;
+use crate::types::{Digest, Timestamp};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use indicatif::ProgressBar;
 use serde_json::{Map, Value, json};
 use session::{Call, Environment, Session, segment};
 use shown::Shown;
+use std::path::Path;
+use std::time::Duration;
 
 /// Octets of an Ed25519 signature (RFC 8032).
 const SIGNATURE_BYTES: usize = 64;
+const TICK: Duration = Duration::from_millis(100);
+
+/// Whether the past of a server is meant, and not that of a data directory.
+pub(super) fn is_asked(diff: &Diff) -> bool {
+    let says_where = diff.data.is_some() || diff.past.config.is_some();
+    diff.server.url.is_some() || !says_where && Environment::read().server.is_some()
+}
 
 /// Carries out one of the commands that speak to a server.
 ///
@@ -38,7 +49,11 @@ fn carry_out(server: &Server, environment: &Environment, call: &Call, shown: &Sh
     if let Some(note) = session.note() {
         out::message(note);
     }
+    let waiting = shown.takes_time().then(waiting);
     let answer = session.send(call);
+    if let Some(waiting) = waiting {
+        waiting.finish_and_clear();
+    }
     if server.json {
         // A refusal is JSON too, and a program wants all of it.
         if let Err(ApiError::Refused(refusal)) = &answer {
@@ -47,6 +62,13 @@ fn carry_out(server: &Server, environment: &Environment, call: &Call, shown: &Sh
         return Ok(answer?);
     }
     Ok(shown.text(&answer?, &session)?)
+}
+
+/// Turns on stderr, if somebody watches.
+fn waiting() -> ProgressBar {
+    let spinner = ProgressBar::new_spinner().with_message("the server is at work");
+    spinner.enable_steady_tick(TICK);
+    spinner
 }
 
 /// What is to be asked of whom, and how the answer is shown; `None` for commands that need no server.
@@ -70,11 +92,11 @@ fn order(command: &Policy) -> Result<Option<(&Server, Call, Shown)>, CliError> {
         Policy::Events { after, limit, server } => {
             (server, Call::get(&format!("/v1/operator-events?after={after}&limit={limit}")), Shown::Events)
         }
+        Policy::Diff(diff) => (&diff.server, reviewed(diff)?, Shown::Review),
         Policy::Check { .. }
         | Policy::CompileWorker { .. }
         | Policy::New(_)
         | Policy::Test(_)
-        | Policy::Diff(_)
         | Policy::Questions(_) => {
             return Ok(None);
         }
@@ -110,6 +132,29 @@ fn placed(place: &Place, what: &str) -> Call {
     let body =
         object([("decisions", decisions(&place.decision)), ("reason", place.reason.reason.clone().map(Value::from))]);
     Call::post(&of_realm(&place.realm, what), &body)
+}
+
+/// A file is named by its digest: the server knows it, or does not.
+fn reviewed(diff: &Diff) -> Result<Call, CliError> {
+    if diff.past.config.is_some() {
+        return Err(ApiError::OwnConfiguration.into());
+    }
+    let realm = match diff.past.realm.as_slice() {
+        [] => None,
+        [realm] => Some(json!(realm)),
+        _ => return Err(ApiError::Realms.into()),
+    };
+    let file = Path::new(&diff.candidate);
+    let candidate = if file.exists() { Digest::of(&read(file)?).to_string() } else { diff.candidate.clone() };
+    let time = past::time(&diff.past)?;
+    let body = object([
+        ("since", (time.start > Timestamp(0)).then(|| json!(time.start.to_string()))),
+        ("until", (time.end < Timestamp::MAX).then(|| json!(time.end.to_string()))),
+        ("realm", realm),
+        ("settings", settings(diff.settings.as_deref())?),
+        ("examples", Some(json!(diff.examples))),
+    ]);
+    Ok(Call::post(&format!("/v1/policies/{}/diff", segment(&candidate)), &body))
 }
 
 fn uploaded(upload: &Upload) -> Result<Call, CliError> {

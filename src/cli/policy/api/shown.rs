@@ -2,6 +2,7 @@
 
 use super::session::Session;
 use super::trouble::ApiError;
+use crate::cli::policy::diff::words;
 use crate::cli::tables::{moment, plain, short, table};
 use crate::cli::told;
 use crate::policy::view::{Binds, BoundView, DecisionView, EntryView, PolicyView, RealmView, ShadowView};
@@ -22,6 +23,7 @@ pub enum Shown {
     Realms,
     Realm,
     Events,
+    Review,
 }
 
 #[derive(Deserialize)]
@@ -48,6 +50,11 @@ struct Entries {
 }
 
 impl Shown {
+    /// Whether the server works for it longer than people wait without a sign: an upload is compiled, a past is asked.
+    pub const fn takes_time(&self) -> bool {
+        matches!(self, Self::Uploaded { .. } | Self::Review)
+    }
+
     /// The words for this JSON.
     ///
     /// # Errors
@@ -63,6 +70,10 @@ impl Shown {
                 if list.is_empty() { format!("no realm at {} is yours to see", session.url()) } else { list.join("\n") }
             }
             Self::Realm => realm(&serde_json::from_str(json)?),
+            Self::Review => {
+                let review = words(&serde_json::from_str(json)?);
+                review.lines().map(plain).collect::<Vec<_>>().join("\n")
+            }
             Self::Events => {
                 let entries = serde_json::from_str::<Entries>(json)?.entries;
                 if entries.is_empty() { "nothing".to_owned() } else { told::entries(&entries) }

@@ -207,6 +207,50 @@ fn orders_say_what_is_meant_and_nothing_else() {
     assert_eq!(town.seen().what(), "GET /v1/operator-events?after=7&limit=5");
 }
 
+fn review_view() -> Value {
+    let example = json!({"at": "2026-11-23T08:00:00.123Z", "message": "0123", "user": "4567", "recorded": "push",
+        "judge": "standard", "candidate": "manage"});
+    let sums = json!({"asked": 3, "same": 2, "different": 1, "changes": {"push → manage": {"count": 1,
+        "examples": [example]}}, "failed": {}, "not-recallable": {"refused": 4}});
+    json!({"policy": DIGEST, "settings": {"from": 22}, "since": "2026-11-23T07:00:00.000Z", "until": null, "users": 9,
+        "replayed": 2, "records": 7, "unreadable": 0, "unfit": 0, "realms": {"a.test": {"handling": sums}}})
+}
+
+#[test]
+fn the_past_of_a_server_is_asked_and_shown_as_that_of_a_directory() {
+    let town = Town::answering(review_view());
+    let told = town
+        .run("diff night --since 2026-11-23T07:00:00Z --realm a.test --settings {\"from\":22} --examples 1")
+        .unwrap();
+    assert_eq!(town.seen().what(), "POST /v1/policies/night/diff");
+    let asked =
+        json!({"since": "2026-11-23T07:00:00.000Z", "realm": "a.test", "settings": {"from": 22}, "examples": 1});
+    assert_eq!(town.body(), asked);
+    for part in [
+        &format!("candidate {DIGEST}, settings {{\"from\":22}}\nsince 2026-11-23T07:00:00.000Z\n9 users, 2 of them"),
+        "    push → manage: 1\n      2026-11-23T08:00:00.123Z  0123  push, by standard; candidate: manage",
+        "not recallable: 4 messages were refused then",
+    ] {
+        assert!(told.contains(part), "{part} is missing in\n{told}");
+    }
+    assert_eq!(town.run("diff night --json").unwrap(), review_view().to_string());
+    assert_eq!(town.body(), json!({"examples": 3}));
+}
+
+#[test]
+fn a_file_is_asked_of_a_server_by_its_digest() {
+    let folder = tempfile::tempdir().unwrap();
+    let candidate = file(folder.path(), "night.wasm", b"\0asm");
+    let town = Town::answering(review_view());
+    town.run(&format!("diff {candidate}")).unwrap();
+    assert_eq!(town.seen().what(), format!("POST /v1/policies/{}/diff", Digest::of(b"\0asm")));
+    for line in
+        ["diff night --realm a.test --realm b.test", "diff night --config c.toml", "diff night --since 1h --until 2h"]
+    {
+        assert_eq!(town.run(line).unwrap_err().exit(), Exit::Usage, "{line}");
+    }
+}
+
 #[test]
 fn a_refusal_is_told_with_its_findings_and_has_an_exit_code() {
     let finding = json!({"severity": "error", "kind": "wasi", "what": "It wants a clock", "why": "policies know none",

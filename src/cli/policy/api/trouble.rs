@@ -26,6 +26,10 @@ pub enum ApiError {
     TokenForm { file: PathBuf },
     #[error("{file} has no Ed25519 signature: give 64 octets, or their Base64", file = file.display())]
     SignatureForm { file: PathBuf },
+    #[error("a server has a configuration of its own: leave --config out, or name no server")]
+    OwnConfiguration,
+    #[error("a server is asked for one realm, or for all of them: name one --realm, or none")]
+    Realms,
     #[error("{0}")]
     Refused(Box<Refusal>),
     #[error(
@@ -64,7 +68,12 @@ impl ApiError {
     pub const fn exit(&self) -> Exit {
         match self {
             Self::Unreachable { .. } | Self::Broken { .. } => Exit::Unavailable,
-            Self::Url { .. } | Self::Setup(_) | Self::TokenForm { .. } | Self::SignatureForm { .. } => Exit::Usage,
+            Self::Url { .. }
+            | Self::Setup(_)
+            | Self::TokenForm { .. }
+            | Self::SignatureForm { .. }
+            | Self::OwnConfiguration
+            | Self::Realms => Exit::Usage,
             Self::Token { .. } => Exit::Io,
             Self::Refused(refusal) => match refusal.status {
                 401 | 403 => Exit::NotAllowed,
