@@ -10,6 +10,7 @@ use crate::types::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What was found, and of what.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,9 +23,14 @@ pub struct Review {
     pub since: Option<String>,
     /// RFC 3339; `None`: to the end.
     pub until: Option<String>,
+    /// The candidate failed so often that it was asked no more: what is left counts as failed, too.
+    pub gave_up: bool,
     #[serde(flatten)]
     pub found: WhatIf,
 }
+
+/// Questions that a candidate may fail on. Each that does not come to an end costs as much as thousands that do.
+const FAILURES_MAX: u64 = 1000;
 
 /// The candidate with its settings.
 ///
@@ -56,9 +62,35 @@ pub fn review(
     let (binding, settings) = candidate;
     let decisions = Hook::ALL.into_iter().filter(|hook| binding.answers(*hook)).collect();
     let scope = Scope { decisions, ..scope };
-    let found = what_if(journal, config, &scope, &|question| ask(binding, question), means, progress)?;
+    let patience = Patience { failures: AtomicU64::new(0), max: FAILURES_MAX };
+    let candidate = |question: &Question| patience.with(|| ask(binding, question));
+    let found = what_if(journal, config, &scope, &candidate, means, progress)?;
+    let gave_up = patience.is_over();
     let (policy, since, until) = (binding.digest().to_string(), moment(scope.since), moment(scope.until));
-    Ok(Review { policy, settings, since, until, found })
+    Ok(Review { policy, settings, since, until, gave_up, found })
+}
+
+/// With a candidate that fails.
+struct Patience {
+    failures: AtomicU64,
+    max: u64,
+}
+
+impl Patience {
+    fn is_over(&self) -> bool {
+        self.failures.load(Ordering::Relaxed) >= self.max
+    }
+
+    fn with<T>(&self, ask: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+        if self.is_over() {
+            return Err(Failure::Unavailable);
+        }
+        let answer = ask();
+        if answer.is_err() {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        }
+        answer
+    }
 }
 
 /// `None` is no limit.
@@ -72,5 +104,22 @@ fn ask(binding: &Binding, question: &Question) -> Result<Verdict, Failure> {
     match once() {
         Err(Failure::Timeout | Failure::Unavailable) => once(),
         answer => answer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_candidate_that_fails_too_often_is_asked_no_more() {
+        let patience = Patience { failures: AtomicU64::new(0), max: 2 };
+        assert_eq!(patience.with(|| Ok(7)), Ok(7));
+        for _ in 0..2 {
+            assert!(!patience.is_over());
+            assert_eq!(patience.with::<u8>(|| Err(Failure::Trap)), Err(Failure::Trap));
+        }
+        assert_eq!(patience.with::<u8>(|| panic!("it was asked again")), Err(Failure::Unavailable));
+        assert!(patience.is_over());
     }
 }

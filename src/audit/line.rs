@@ -1,7 +1,7 @@
 //! One event as an auditor sees it: when, what, of which message, decided by whom. No address, no content.
 
 use super::errands;
-use crate::policy::failure_name;
+use crate::policy::{failure_name, fit_for_log};
 use crate::queue::event::{DeliveryFailure, Event, Gone, RefusedBy, Retry, TransferFault};
 use crate::queue::question::{Admission, Delivery, Disposal, Handling, Judge};
 use crate::types::{ClientId, Timestamp, UserKey};
@@ -78,7 +78,11 @@ fn detail(event: &Event) -> String {
             };
             format!("{} octets, expires {}{limit}", event.envelope.size, event.expires_at)
         }
-        Event::DeferralRefused(event) => format!("{} {} ({})", event.status, event.reason, refused_by(event.by)),
+        Event::DeferralRefused(event) => {
+            // A policy may put anything into it.
+            let reason = fit_for_log(&event.reason, None);
+            format!("{} {reason} ({})", event.status, refused_by(event.by))
+        }
         Event::HandlingChosen(event) => match event.ruling.verdict {
             Handling::Push => "push".to_owned(),
             Handling::Manage => "manage".to_owned(),

@@ -18,7 +18,7 @@ pub struct Policy {
     pub component_bytes_max: usize,
     /// A call that takes longer is ended, milliseconds.
     pub call_ms_max: u64,
-    /// Linear memory of one instance, octets.
+    /// Each linear memory of one instance, octets; it may have two.
     pub memory_bytes_max: usize,
     /// WebAssembly stack, octets.
     pub stack_bytes_max: usize,
@@ -36,9 +36,13 @@ pub struct Policy {
     pub uploads_max: usize,
     /// What compiling one component may take of a processor, seconds.
     pub compile_secs_max: u64,
+    /// Most code that one component may be compiled to, octets.
+    pub code_bytes_max: u64,
+    /// What a start waits for policies that must be compiled, seconds; after it the standard rule stands in for them.
+    pub start_secs_max: u64,
     /// Earlier bindings remembered for each decision of a realm: so many steps back.
     pub history_max: usize,
-    /// What the policies of one realm may use of the processors, milliseconds each second; beyond it the standard rule
+    /// What the policies of one realm may take to answer, milliseconds of all threads each second; beyond it the standard rule
     /// answers for that realm until the second is over.
     pub realm_ms_per_second: u64,
     /// A binding that fails so often …
@@ -109,6 +113,8 @@ pub(super) fn validate(check: &mut Check<'_>, policy: &Policy, realms: &BTreeSet
     check.range("policy.catalogue-bytes-max", policy.catalogue_bytes_max, MIB, 64 * GIB, "octets");
     check.range("policy.uploads-max", policy.uploads_max, 1, 64, "uploads");
     check.range("policy.compile-secs-max", policy.compile_secs_max, 1, 3600, "seconds");
+    check.range("policy.code-bytes-max", policy.code_bytes_max, MIB, GIB, "octets");
+    check.range("policy.start-secs-max", policy.start_secs_max, 0, 3600, "seconds");
     check.range("policy.history-max", policy.history_max, 1, 1000, "bindings");
     check.range("policy.realm-ms-per-second", policy.realm_ms_per_second, 1, 1_000_000, "milliseconds");
     check.range("policy.trip-failures", policy.trip_failures, 1, 100_000, "failures");
@@ -163,6 +169,8 @@ impl Default for Policy {
             catalogue_bytes_max: 256 << 20,
             uploads_max: 1,
             compile_secs_max: 180,
+            code_bytes_max: 96 << 20,
+            start_secs_max: 30,
             history_max: 16,
             realm_ms_per_second: 500,
             trip_failures: 20,

@@ -286,7 +286,8 @@ fn together(check: &mut Check<'_>, config: &Config) {
         "more users could be waking than may be awake",
         "lower it, or raise actors.awake-max",
     );
-    let pool = (policy.memory_bytes_max as u64).saturating_mul(policy.instances_max.into());
+    // Each instance may have two.
+    let pool = (policy.memory_bytes_max as u64).saturating_mul(policy.instances_max.into()).saturating_mul(2);
     check.holds(
         "policy.instances-max",
         pool <= 256 * GIB,

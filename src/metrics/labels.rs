@@ -394,6 +394,7 @@ label! {
         PolicyCatalogue = "policy.catalogue-max",
         PolicyCatalogueBytes = "policy.catalogue-bytes-max",
         PolicyUploads = "policy.uploads-max",
+        PolicyStart = "policy.start-secs-max",
         PolicyRealmBudget = "policy.realm-ms-per-second",
         PolicyShadowBacklog = "policy.shadow-backlog-max",
         CachedUsers = "preferences.cache-users-max",

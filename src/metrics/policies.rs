@@ -74,7 +74,7 @@ impl Policies {
             )?,
             unloadable: make.gauge(
                 "policy_unloadable",
-                "Bindings that should decide and could not be loaded: another one decides.",
+                "Decisions whose binding could not be loaded, so that another one decides, or is not ready yet, so that the standard rule does.",
             )?,
             orders: make.grid("policy_orders_total", "Orders about policies, by how they ended.")?,
             named: Arc::new(Named::new(make)?),

@@ -71,6 +71,8 @@ pub enum Limit {
     CatalogueBytes,
     /// `policy.uploads-max`
     Uploads,
+    /// `policy.start-secs-max`
+    StartSecs,
 }
 
 /// An order of an operator, or of the server itself, about policies.

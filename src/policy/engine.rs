@@ -30,14 +30,17 @@ use self::seat::{CallLimits, State};
 use self::ticker::Ticker;
 use super::{Counters, PolicyError};
 use crate::config;
-use std::sync::Arc;
+use crate::queue::question::Failure;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 use wasmtime::component::Linker;
 use wasmtime::{Config, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig};
 
-/// Instances beyond `policy.instances-max` that components under examination may use.
+/// Instances beyond `policy.instances-max`: for components under examination, and for settings that are being tried.
 const TRIALS: u32 = 4;
+/// So long one waits for one of them.
+const TURN: Duration = Duration::from_secs(30);
 
 /// However busy the machine is, a call ends after so many times its limit.
 const PATIENCE: u32 = 10;
@@ -63,8 +66,10 @@ struct Inner {
     compiler: Compiler,
     worker: Option<Worker>,
     limits: config::Policy,
-    /// Instances that exist.
+    /// Instances that exist, those for which nobody waits apart.
     alive: AtomicU32,
+    trials: Mutex<u32>,
+    trial_ended: Condvar,
     idle: Idle,
     counters: Arc<dyn Counters>,
     ticker: Ticker,
@@ -103,8 +108,20 @@ impl Engine {
         let ticker =
             Ticker::start(engine.clone(), Duration::from_millis(limits.call_ms_max)).map_err(PolicyError::Ticker)?;
         let (hash, compiler) = (code::hash_of(&engine), Compiler::start()?);
-        let (limits, alive, idle) = (limits.clone(), AtomicU32::new(0), Idle::default());
-        Ok(Self(Arc::new(Inner { engine, linker, hash, compiler, worker, limits, alive, idle, counters, ticker })))
+        Ok(Self(Arc::new(Inner {
+            engine,
+            linker,
+            hash,
+            compiler,
+            worker,
+            limits: limits.clone(),
+            alive: AtomicU32::new(0),
+            trials: Mutex::new(0),
+            trial_ended: Condvar::new(),
+            idle: Idle::default(),
+            counters,
+            ticker,
+        })))
     }
 
     /// Native code, as `wasmtime compile` makes it: what must be refused.
@@ -168,23 +185,49 @@ fn engine_config(limits: &config::Policy) -> Config {
     config
 }
 
-/// The right to have one instance more.
-pub struct Permit(Engine);
+/// The right to have one instance more: one of `policy.instances-max`, or one of those for which nobody waits.
+pub enum Permit {
+    Live(Engine),
+    Trial(Engine),
+}
 
 impl Permit {
+    /// One of [`TRIALS`], when it is this one's turn.
+    fn for_trial(engine: &Engine) -> Result<Self, Failed> {
+        let inner = &engine.0;
+        let many = inner.trials.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = |many: &mut u32| *many >= TRIALS;
+        let turn = inner.trial_ended.wait_timeout_while(many, TURN, all).unwrap_or_else(PoisonError::into_inner);
+        let (mut many, waited) = turn;
+        if waited.timed_out() {
+            return Err(Failed::new(Failure::Unavailable, "too many components are being tried at once"));
+        }
+        *many += 1;
+        Ok(Self::Trial(engine.clone()))
+    }
+
     fn acquire(engine: &Engine) -> Option<Self> {
         let inner = &engine.0;
         let more = |alive: u32| (alive < inner.limits.instances_max).then_some(alive + 1);
         let before = inner.alive.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok()?;
         inner.counters.instances(before + 1);
-        Some(Self(engine.clone()))
+        Some(Self::Live(engine.clone()))
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let inner = &self.0.0;
-        let before = inner.alive.fetch_sub(1, Ordering::AcqRel);
-        inner.counters.instances(before.saturating_sub(1));
+        match self {
+            Self::Live(Engine(inner)) => {
+                let before = inner.alive.fetch_sub(1, Ordering::AcqRel);
+                inner.counters.instances(before.saturating_sub(1));
+            }
+            Self::Trial(Engine(inner)) => {
+                let mut many = inner.trials.lock().unwrap_or_else(PoisonError::into_inner);
+                *many = many.saturating_sub(1);
+                drop(many);
+                inner.trial_ended.notify_one();
+            }
+        }
     }
 }

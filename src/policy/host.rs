@@ -12,7 +12,7 @@ mod trip;
 mod words;
 
 pub use shadow::{Sample, ShadowCount};
-pub use words::verdict_in_words;
+pub use words::{masked, verdict_in_words};
 
 use self::shadow::Desk;
 use self::slot::{Realm, Slot};

@@ -46,6 +46,9 @@ fn personal(question: &Question) -> Vec<&str> {
     let asked = if let Question::Delivery { client, .. } = question { Some(client) } else { None };
     let mut values = vec![context.user.as_str(), context.user.user()];
     values.extend(message.sender.iter().flat_map(|sender| [sender.as_str(), sender.user()]));
+    // Some write a number without its sign.
+    let numbers = values.iter().filter_map(|value| value.strip_prefix('+')).collect::<Vec<_>>();
+    values.extend(numbers);
     values.extend(message.subject.as_deref());
     values.extend(context.clients.iter().chain(asked).map(|client| client.id.0.as_str()));
     values.sort_by_key(|value| std::cmp::Reverse(value.len()));

@@ -22,8 +22,9 @@ pub use counters::{
     Compared, Counters, Limit, LiveCounters, NoCounters, Order, Ordered, Outcome, RealmCounters, ShadowCounters,
 };
 pub use engine::{Binding, CodeCache, Component, Engine};
-pub use host::{Alarm, Bell, Health, Host, Placement, Sample, ShadowCount, verdict_in_words};
+pub use host::{Alarm, Bell, Health, Host, Placement, Sample, ShadowCount, masked, verdict_in_words};
 pub use keeper::Keeper;
+pub use mask::fit_for_log;
 pub use policies::{Policies, PoliciesError};
 pub use trial::{Trial, Tried};
 
@@ -92,6 +93,12 @@ pub enum PolicyError {
         "the policy component {digest} refuses its settings: {reason}. Correct the settings, or bind another component"
     )]
     Settings { digest: Digest, reason: String },
+    /// An instance did not come to an answer about its settings: for want of time or room, which may be the machine's fault.
+    #[error("the policy component {digest} does not start: {reason}. Try again, or bind another component")]
+    NoAnswer { digest: Digest, failure: Failure, reason: String },
+    /// It could not be compiled, for no fault of its own.
+    #[error(transparent)]
+    Worker(engine::WorkerError),
     /// What is kept of policies cannot be read.
     #[error("the catalogue of policies cannot be opened: {0}")]
     Catalogue(Box<PoliciesError>),

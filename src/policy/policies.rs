@@ -254,6 +254,9 @@ pub enum PoliciesError {
     Newer { detail: String },
     #[error("the policy engine failed: {detail}")]
     Engine { detail: String },
+    /// For want of time, memory or a process.
+    #[error("it cannot be done now: {detail}")]
+    NotNow { detail: String },
     #[error("the server is stopping: try again when it is back")]
     Stopping,
 }

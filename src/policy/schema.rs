@@ -14,9 +14,14 @@ use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::{Map, Value};
 
 /// Octets of one compiled regular expression, and of the table that its search builds.
-const PATTERN_MEMORY_MAX: usize = 128 << 10;
+const PATTERN_MEMORY_MAX: usize = 64 << 10;
 
-/// Most comparisons that one check of settings may come to: the cost of the schema times the values in the settings.
+/// What holding one octet against one regular expression comes to, in comparisons. Where the table that its search builds
+/// is too small, each of its states is looked at for each octet.
+const OCTET_COST: u64 = 20;
+
+/// Most comparisons that one check of settings may come to: the cost of the schema times the values in the settings, and
+/// its regular expressions times their octets.
 const WORK_MAX: u64 = 20_000_000;
 
 /// Beyond this many comparisons it is only said that something is wrong: every failed one would be an allocation.
@@ -28,8 +33,7 @@ const PROBLEMS_MAX: usize = 20;
 /// A schema that may be used, compiled.
 struct Schema {
     validator: Validator,
-    /// See [`shape::cost`].
-    cost: u64,
+    cost: shape::Cost,
 }
 
 /// Whether the text is a schema that this server takes.
@@ -81,9 +85,10 @@ fn compile(text: &str) -> Result<Schema, SchemaError> {
 impl Schema {
     fn check(&self, settings: &Value) -> Result<(), Vec<SettingsProblem>> {
         let whole = |what: &str| vec![SettingsProblem { at: String::new(), what: what.to_owned() }];
-        let work = self.cost.saturating_mul(values(settings));
+        let matched = self.cost.patterns.saturating_mul(OCTET_COST).saturating_mul(octets(settings));
+        let work = self.cost.comparisons.saturating_mul(values(settings)).saturating_add(matched);
         if work > WORK_MAX {
-            return Err(whole("they are too large for so large a schema: use fewer values"));
+            return Err(whole("they are too large for so large a schema: use fewer values, or shorter ones"));
         }
         if self.validator.is_valid(settings) {
             return Ok(());
@@ -106,6 +111,18 @@ fn values(value: &Value) -> u64 {
         Value::Array(items) => items.iter().map(values).fold(1, u64::saturating_add),
         Value::Object(members) => members.values().map(|value| 1 + values(value)).fold(1, u64::saturating_add),
         _ => 1,
+    }
+}
+
+/// Octets of all texts, names among them.
+fn octets(value: &Value) -> u64 {
+    match value {
+        Value::String(text) => text.len() as u64,
+        Value::Array(items) => items.iter().map(octets).fold(0, u64::saturating_add),
+        Value::Object(members) => {
+            members.iter().map(|(name, value)| octets(value) + name.len() as u64).fold(0, u64::saturating_add)
+        }
+        _ => 0,
     }
 }
 

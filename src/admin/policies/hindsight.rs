@@ -45,6 +45,8 @@ pub(in crate::admin) struct Review {
     settings: Value,
     since: Option<String>,
     until: Option<String>,
+    /// It failed so often that it was asked no more: what is left counts as failed, too.
+    gave_up: bool,
     /// Users who have a log, of all realms.
     users: u64,
     /// Users who had something decided in the time and realms in question.

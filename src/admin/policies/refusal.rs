@@ -37,7 +37,9 @@ const fn status(error: &PoliciesError) -> StatusCode {
         | PoliciesError::NothingToRollBack { .. }
         | PoliciesError::NothingShadowed { .. } => StatusCode::CONFLICT,
         PoliciesError::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
-        PoliciesError::Busy(_) | PoliciesError::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        PoliciesError::Busy(_) | PoliciesError::NotNow { .. } | PoliciesError::Stopping => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         PoliciesError::Store(_)
         | PoliciesError::Damaged { .. }
         | PoliciesError::Newer { .. }

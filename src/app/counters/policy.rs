@@ -32,6 +32,7 @@ impl policy::Counters for Counted {
             policy::Limit::Catalogue => Limit::PolicyCatalogue,
             policy::Limit::CatalogueBytes => Limit::PolicyCatalogueBytes,
             policy::Limit::Uploads => Limit::PolicyUploads,
+            policy::Limit::StartSecs => Limit::PolicyStart,
         });
     }
 

@@ -4,7 +4,7 @@ use super::Candidate;
 use super::replay::Gather;
 use super::words::change;
 use crate::audit::line::judge_name;
-use crate::policy::{failure_name, verdict_in_words};
+use crate::policy::{failure_name, masked, verdict_in_words};
 use crate::queue::question::{Hook, Verdict};
 use crate::queue::recall::{Loss, Recalled, effective};
 use crate::types::UserKey;
@@ -125,13 +125,14 @@ impl Sums {
         self.different += 1;
         let change = self.changes.entry(change(&recorded, &candidate)).or_default();
         change.count += 1;
+        let words = |verdict| verdict_in_words(&masked(verdict, question));
         let example = Example {
             at: question.context().now.to_string(),
             message: question.message().id.to_string(),
             user: user.to_string(),
-            recorded: verdict_in_words(&recorded),
+            recorded: words(&recorded),
             judge: judge_name(recalled.judge),
-            candidate: verdict_in_words(&candidate),
+            candidate: words(&candidate),
         };
         change.keep([example], examples);
     }

@@ -42,8 +42,13 @@ pub(super) fn run(arguments: &Diff) -> Result<(), CliError> {
 pub fn words(shown: &Review) -> String {
     let from = shown.since.as_ref().map_or_else(|| "from the beginning".to_owned(), |since| format!("since {since}"));
     let to = shown.until.as_ref().map_or_else(String::new, |until| format!(", before {until}"));
-    let Review { policy, settings, found, .. } = shown;
-    format!("candidate {policy}, settings {settings}\n{from}{to}\n{found}")
+    let Review { policy, settings, gave_up, found, .. } = shown;
+    let end = if *gave_up {
+        "\n\nit failed too often, and was asked no more: the numbers are not those of all questions"
+    } else {
+        ""
+    };
+    format!("candidate {policy}, settings {settings}\n{from}{to}\n{found}{end}")
 }
 
 fn candidate(arguments: &Diff, opened: &Opened, threads: usize, settings: &Value) -> Result<Binding, CliError> {

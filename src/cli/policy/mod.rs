@@ -38,7 +38,7 @@ pub(super) fn compile_worker(memory_bytes_max: usize, stack_bytes_max: usize, co
 fn check(file: &Path, json: bool) -> Result<(), CliError> {
     let bytes = read(file)?;
     let engine = Engine::new(&config::Policy::default(), Arc::new(NoCounters))?;
-    let report = check::check(&bytes, &engine);
+    let report = check::check(&bytes, &engine)?;
     if json {
         out::result(serde_json::to_string_pretty(&report).unwrap_or_default());
     } else {

@@ -2,10 +2,10 @@
 
 use super::lines::Meter;
 use super::pool::Pool;
-use super::seat::{Failed, Seat};
+use super::seat::{CallLimits, Failed, Seat};
 use super::{Component, Permit};
-use crate::policy::PolicyError;
 use crate::policy::mask::fit_for_log;
+use crate::policy::{Limit, PolicyError};
 use crate::queue::question::{Failure, Hook, Question, Verdict};
 use crate::types::Digest;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ impl Binding {
     /// accepted.
     ///
     /// # Errors
-    /// [`PolicyError::Settings`] if the component refuses them, or fails over them.
+    /// [`PolicyError::Settings`] if the component refuses them, or fails over them; [`PolicyError::NoAnswer`].
     pub fn new(component: Arc<Component>, settings: impl Into<String>) -> Result<Self, PolicyError> {
         Self::open_first(component, settings.into(), false)
     }
@@ -47,17 +47,20 @@ impl Binding {
         let shards = std::thread::available_parallelism().map_or(1, usize::from).min(SHARDS_MAX);
         let (idle, meter) = (Arc::new(Pool::new(shards)), Meter::new(Instant::now()));
         let binding = Self { component, settings, idle, meter, trial };
-        match binding.open(None) {
-            // It is not kept: it stands outside the number of instances.
+        match binding.open_trial() {
+            // It is not kept.
             Ok(_) => {
                 if !trial {
                     binding.component.engine.0.idle.add(&binding.idle);
                 }
                 Ok(binding)
             }
-            Err(failed) => {
-                let reason = fit_for_log(&failed.detail, None);
-                Err(PolicyError::Settings { digest: binding.digest(), reason })
+            Err(Failed { failure, detail }) => {
+                let (digest, reason) = (binding.digest(), fit_for_log(&detail, None));
+                Err(match failure {
+                    Failure::Timeout | Failure::Unavailable => PolicyError::NoAnswer { digest, failure, reason },
+                    _ => PolicyError::Settings { digest, reason },
+                })
             }
         }
     }
@@ -104,24 +107,30 @@ impl Binding {
             return Ok(seat);
         }
         let limit = self.component.engine.call_limits().time;
-        self.idle
-            .wait(limit, || self.open_within())?
-            .ok_or_else(|| Failed::new(Failure::Unavailable, "all policy.instances-max instances are busy"))
+        self.idle.wait(limit, || self.open_within())?.ok_or_else(|| {
+            self.component.engine.0.counters.limit_hit(Limit::Instances);
+            Failed::new(Failure::Unavailable, "all policy.instances-max instances are busy")
+        })
     }
 
     /// One more instance, if their number allows, or in place of an idle one of another binding.
     fn open_within(&self) -> Result<Option<Seat>, Failed> {
         if self.trial {
-            return self.open(None).map(Some);
+            return self.open_trial().map(Some);
         }
         let engine = &self.component.engine;
-        let permit = Permit::acquire(engine).or_else(|| engine.0.idle.spare().and_then(Seat::into_permit));
-        permit.map(|permit| self.open(Some(permit))).transpose()
+        let permit = Permit::acquire(engine).or_else(|| engine.0.idle.spare().map(Seat::into_permit));
+        permit.map(|permit| self.open(permit, engine.call_limits())).transpose()
     }
 
-    fn open(&self, permit: Option<Permit>) -> Result<Seat, Failed> {
+    /// An instance for which nobody waits.
+    fn open_trial(&self) -> Result<Seat, Failed> {
+        let engine = &self.component.engine;
+        self.open(Permit::for_trial(engine)?, engine.trial_limits())
+    }
+
+    fn open(&self, permit: Permit, limits: CallLimits) -> Result<Seat, Failed> {
         let component = &self.component;
-        let limits = if self.trial { component.engine.trial_limits() } else { component.engine.call_limits() };
         let mut seat = Seat::open(&component.pre, limits, component.engine.0.ticker.clock(), permit)?;
         if component.indices.has_settings() {
             let taken = seat.configure(&component.indices, &self.settings);

@@ -1,7 +1,7 @@
 //! From octets to a component that may be bound: everything that is wrong with it, found in one go.
 
-use super::Engine;
 use super::seat::{Failed, Indices, Seat, State};
+use super::{Engine, Permit};
 use crate::policy::PolicyError;
 use crate::policy::check::{Facts, Fault, Interface};
 use crate::policy::schema::check_schema;
@@ -42,12 +42,13 @@ impl Component {
         self.schema.as_deref()
     }
 
-    /// A fresh instance outside of all numbers, with its settings.
+    /// A fresh instance, with its settings, for which nobody waits.
     ///
     /// # Errors
     /// [`Failed`]
     pub(in crate::policy) fn try_seat(&self, settings: &str) -> Result<Seat, Failed> {
-        let mut seat = Seat::open(&self.pre, self.engine.trial_limits(), self.engine.0.ticker.clock(), None)?;
+        let permit = Permit::for_trial(&self.engine)?;
+        let mut seat = Seat::open(&self.pre, self.engine.trial_limits(), self.engine.0.ticker.clock(), permit)?;
         if self.indices.has_settings() {
             seat.configure(&self.indices, settings)?;
         }
@@ -75,18 +76,21 @@ impl Engine {
     /// Examines and compiles a component.
     ///
     /// # Errors
-    /// [`PolicyError::Unacceptable`] with everything that is wrong.
+    /// [`PolicyError::Unacceptable`] with everything that is wrong; [`PolicyError::Worker`].
     pub fn load(&self, bytes: &[u8]) -> Result<Component, PolicyError> {
-        let found = self.examine(bytes);
+        let found = self.examine(bytes)?;
         let digest = found.facts.digest;
         found.component.ok_or(PolicyError::Unacceptable { digest, faults: found.faults })
     }
 
     /// Examines a component: its form, its imports, its exports, its size, and one instance of it.
-    pub(in crate::policy) fn examine(&self, bytes: &[u8]) -> Examination {
+    ///
+    /// # Errors
+    /// [`PolicyError::Worker`]: it could not be compiled, for no fault of its own.
+    pub(in crate::policy) fn examine(&self, bytes: &[u8]) -> Result<Examination, PolicyError> {
         let mut found = self.examine_form(bytes);
         if !found.faults.is_empty() {
-            return found;
+            return Ok(found);
         }
         let start = Instant::now();
         match self.compile(bytes) {
@@ -94,9 +98,10 @@ impl Engine {
                 found.facts.compiled_in = start.elapsed();
                 self.examine_compiled(&compiled, &mut found);
             }
-            Err(detail) => found.faults.push(Fault::Compile { detail }),
+            Err(error) if error.is_of_component() => found.faults.push(Fault::Compile { detail: error.to_string() }),
+            Err(error) => return Err(PolicyError::Worker(error)),
         }
-        found
+        Ok(found)
     }
 
     /// The same for a component that was compiled before.
@@ -139,7 +144,9 @@ impl Engine {
         let indices = Indices::of(&pre);
         found.faults.extend(incomplete(&found.facts.interfaces, &indices));
         let start = Instant::now();
-        let mut seat = match Seat::open(&pre, self.trial_limits(), self.0.ticker.clock(), None) {
+        let opened = Permit::for_trial(self)
+            .and_then(|permit| Seat::open(&pre, self.trial_limits(), self.0.ticker.clock(), permit));
+        let mut seat = match opened {
             Ok(seat) => seat,
             Err(failed) => return found.faults.push(Fault::Start { failure: failed.failure, detail: failed.detail }),
         };

@@ -2,7 +2,7 @@
 
 use wasmtime::{ResourceLimiter, Result};
 
-/// Elements of all tables of one instance.
+/// Elements of each table.
 pub const TABLE_ELEMENTS_MAX: usize = 20_000;
 
 /// Core instances, memories and tables that one component may be made of (what componentize-py 0.25 makes of Python has

@@ -64,7 +64,6 @@ impl<T> Pool<T> {
     pub fn wait<E>(&self, limit: Duration, mut make: impl FnMut() -> Result<Option<T>, E>) -> Result<Option<T>, E> {
         let until = Instant::now() + limit;
         self.waiting.fetch_add(1, Ordering::SeqCst);
-        let mut gate = lock(&self.gate);
         let got = loop {
             if let Some(item) = self.take() {
                 break Ok(Some(item));
@@ -73,9 +72,9 @@ impl<T> Pool<T> {
                 Ok(None) if Instant::now() < until => {}
                 end => break end,
             }
-            gate = self.freed.wait_timeout(gate, LOOK_AGAIN).unwrap_or_else(PoisonError::into_inner).0;
+            // Making one is slow: the gate is open meanwhile. What is given back in between is found at the next look.
+            drop(self.freed.wait_timeout(lock(&self.gate), LOOK_AGAIN).unwrap_or_else(PoisonError::into_inner));
         };
-        drop(gate);
         self.waiting.fetch_sub(1, Ordering::SeqCst);
         got
     }

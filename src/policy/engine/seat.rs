@@ -125,7 +125,7 @@ pub struct Seat {
     calls: u32,
     broken: bool,
     trace: Option<String>,
-    permit: Option<Permit>,
+    permit: Permit,
 }
 
 /// The function's handle in this instance.
@@ -148,12 +148,7 @@ impl Seat {
     ///
     /// # Errors
     /// [`Failed`] if it traps, hangs or wants too much at its start, or if there is no room.
-    pub fn open(
-        pre: &InstancePre<State>,
-        limits: CallLimits,
-        clock: &Clock,
-        permit: Option<Permit>,
-    ) -> Result<Self, Failed> {
+    pub fn open(pre: &InstancePre<State>, limits: CallLimits, clock: &Clock, permit: Permit) -> Result<Self, Failed> {
         let state = State {
             limits: Limits::new(limits.memory_bytes),
             watch: Watch::new(limits.time, limits.patience),
@@ -291,7 +286,7 @@ impl Seat {
     }
 
     /// Throws the instance away and keeps its permit.
-    pub fn into_permit(self) -> Option<Permit> {
+    pub fn into_permit(self) -> Permit {
         let Self { store, permit, .. } = self;
         drop(store);
         permit

@@ -5,9 +5,10 @@ use super::native::{self, Trusted};
 use super::{Engine, engine_config};
 use crate::config;
 use crate::policy::{Counters, PolicyError};
-use rustix::process::{Resource, Rlimit, setpriority_process, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setpriority_process, setrlimit};
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
+use std::os::unix::process::ExitStatusExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
@@ -28,8 +29,6 @@ struct Bounds {
 /// What it may use in the service.
 const ADDRESS_SPACE_MIB: u64 = 4 << 10;
 
-/// Most code that is taken from the process, octets: a component of 24 MiB with an interpreter in it makes 40 MiB.
-const CODE_BYTES_MAX: u64 = 256 << 20;
 /// Most of its complaint that is read, octets.
 const COMPLAINT_BYTES_MAX: u64 = 4 << 10;
 /// What is added to its niceness.
@@ -40,6 +39,7 @@ const NICENESS: i32 = 10;
 pub struct Worker {
     program: PathBuf,
     arguments: Vec<OsString>,
+    code_bytes_max: u64,
 }
 
 /// Why there is no code.
@@ -48,15 +48,24 @@ pub enum WorkerError {
     /// The component is to blame, in the compiler's words.
     #[error("{why}")]
     Component { why: String },
+    #[error("it comes to more than {0} octets of code (policy.code-bytes-max): make it smaller")]
+    TooMuchCode(u64),
     /// It would have taken more than it may, or the compiler broke on it.
     #[error(
         "compiling it fails, or takes more than {ADDRESS_SPACE_MIB} MiB or policy.compile-secs-max of a processor ({0})"
     )]
     Exhausted(ExitStatus),
+    /// Somebody else ended it: the kernel when memory was short, or whoever stops the service.
+    #[error("the process that compiles was ended ({0}): try again, and look at the memory of the machine")]
+    Ended(ExitStatus),
     /// The process itself failed.
     #[error("the process that compiles cannot be used: {0}")]
     Process(#[from] io::Error),
 }
+
+/// Signals that a process gets for what it did itself: it used up its time, its allocator or its stack ended it, or the
+/// compiler did something that no processor does.
+const OWN_FAULTS: [Signal; 6] = [Signal::XCPU, Signal::ABORT, Signal::SEGV, Signal::BUS, Signal::ILL, Signal::FPE];
 
 /// Exit code of the process if the component is to blame.
 const UNACCEPTABLE: u8 = 65;
@@ -81,14 +90,14 @@ impl Worker {
     pub fn this_program(limits: &config::Policy) -> Self {
         let (memory, stack) = (limits.memory_bytes_max.to_string(), limits.stack_bytes_max.to_string());
         let seconds = limits.compile_secs_max.to_string();
-        let limits = ["--memory-bytes-max", &memory, "--stack-bytes-max", &stack, "--compile-secs-max", &seconds];
-        let arguments = ["policy", "compile-worker"].into_iter().chain(limits);
-        Self::new(this_program(), arguments.map(OsString::from))
+        let given = ["--memory-bytes-max", &memory, "--stack-bytes-max", &stack, "--compile-secs-max", &seconds];
+        let arguments = ["policy", "compile-worker"].into_iter().chain(given);
+        Self::new(this_program(), arguments.map(OsString::from), limits.code_bytes_max)
     }
 
     /// Private: what this program writes is run.
-    fn new(program: PathBuf, arguments: impl IntoIterator<Item = OsString>) -> Self {
-        Self { program, arguments: arguments.into_iter().collect() }
+    fn new(program: PathBuf, arguments: impl IntoIterator<Item = OsString>, code_bytes_max: u64) -> Self {
+        Self { program, arguments: arguments.into_iter().collect(), code_bytes_max }
     }
 
     /// Has the component compiled.
@@ -105,17 +114,20 @@ impl Worker {
             // All three at once: none of them can be full while another waits. A process that is gone takes nothing more.
             scope.spawn(move || input.map(|mut input| input.write_all(component)));
             let complaint = scope.spawn(move || read(complaint, COMPLAINT_BYTES_MAX));
-            let code = read(output, CODE_BYTES_MAX);
+            let code = read(output, self.code_bytes_max.saturating_add(1));
             (code, complaint.join().unwrap_or_default())
         });
         let status = child.wait()?;
         match status.code() {
-            _ if code.len() as u64 >= CODE_BYTES_MAX => Err(WorkerError::Exhausted(status)),
+            _ if code.len() as u64 > self.code_bytes_max => Err(WorkerError::TooMuchCode(self.code_bytes_max)),
             Some(0) => Ok(Compiled(code)),
             Some(code) if code == i32::from(UNACCEPTABLE) => {
                 Err(WorkerError::Component { why: String::from_utf8_lossy(&complaint).trim().to_owned() })
             }
             Some(code) if NOT_OURS.contains(&code) => Err(WorkerError::Process(io::Error::other(status.to_string()))),
+            None if !OWN_FAULTS.iter().any(|own| status.signal() == Some(own.as_raw())) => {
+                Err(WorkerError::Ended(status))
+            }
             _ => Err(WorkerError::Exhausted(status)),
         }
     }
@@ -180,10 +192,19 @@ fn compile_here(limits: &config::Policy, component: &[u8]) -> Result<Vec<u8>, St
 }
 
 fn limit_this_process(bounds: Bounds) -> io::Result<()> {
-    setpriority_process(None, NICENESS)?;
-    let limits = [(Resource::As, bounds.address_space), (Resource::Cpu, bounds.processor), (Resource::Core, 0)];
-    for (resource, max) in limits {
-        setrlimit(resource, Rlimit { current: Some(max), maximum: Some(max) })?;
+    // Whoever runs the service even more politely has it compile so, too.
+    let _ = setpriority_process(None, NICENESS);
+    let processor = bounds.processor;
+    // At the soft limit comes the signal that says why; at the hard one the kernel ends whoever does not care.
+    let limits = [
+        (Resource::As, bounds.address_space, bounds.address_space),
+        (Resource::Cpu, processor, processor.saturating_add(1)),
+        (Resource::Core, 0, 0),
+    ];
+    for (resource, soft, hard) in limits {
+        // A limit that is smaller already is kept: a process may not raise it.
+        let most = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+        setrlimit(resource, Rlimit { current: Some(soft.min(most)), maximum: Some(hard.min(most)) })?;
     }
     // Where the memory of the machine ends before our limit does, this process is the one to go.
     let _ = std::fs::write("/proc/self/oom_score_adj", "1000");
@@ -191,7 +212,7 @@ fn limit_this_process(bounds: Bounds) -> io::Result<()> {
 }
 
 impl Engine {
-    /// An engine that compiles in processes of its own, and itself only where no such process can be started.
+    /// An engine that compiles in processes of its own, and never itself.
     ///
     /// # Errors
     /// As [`Engine::new`].
@@ -203,29 +224,32 @@ impl Engine {
         Self::of(&engine_config(limits), limits, counters, Some(worker))
     }
 
-    /// Compiles, quietly, and as far from the service as can be had. The error is in words.
-    pub(super) fn compile(&self, bytes: &[u8]) -> Result<Component, String> {
-        self.quietly(|| match self.compile_elsewhere(bytes) {
-            Some(compiled) => compiled,
+    /// Compiles, quietly: in a process of its own if the engine has a worker, otherwise here.
+    ///
+    /// # Errors
+    /// [`WorkerError`]; what [`WorkerError::is_of_component`] says decides whether another try is worth it.
+    pub(super) fn compile(&self, bytes: &[u8]) -> Result<Component, WorkerError> {
+        let component = |why| WorkerError::Component { why };
+        self.quietly(|| match &self.0.worker {
+            Some(worker) => {
+                let code = worker.compile(bytes)?;
+                native::load(&self.0.engine, &Trusted::Compiled(&code)).map_err(|error| component(chain(&error)))
+            }
             // Nothing of what a panic leaves half done is used again.
             None => catch_unwind(AssertUnwindSafe(|| Component::from_binary(&self.0.engine, bytes)))
-                .map_err(|_| "the compiler broke on it".to_owned())?
-                .map_err(|error| chain(&error)),
+                .map_err(|_| component("the compiler broke on it".to_owned()))?
+                .map_err(|error| component(chain(&error))),
         })
     }
+}
 
-    /// `None` if there is no process to do it.
-    fn compile_elsewhere(&self, bytes: &[u8]) -> Option<Result<Component, String>> {
-        match self.0.worker.as_ref()?.compile(bytes) {
-            Ok(code) => {
-                let component = native::load(&self.0.engine, &Trusted::Compiled(&code));
-                Some(component.map_err(|error| chain(&error)))
-            }
-            Err(WorkerError::Process(error)) => {
-                tracing::warn!(target: "policy", %error, "no process can be had to compile in; this one compiles");
-                None
-            }
-            Err(error) => Some(Err(error.to_string())),
+impl WorkerError {
+    /// Whether the component is to blame, so that it would fail again.
+    #[must_use]
+    pub const fn is_of_component(&self) -> bool {
+        match self {
+            Self::Component { .. } | Self::TooMuchCode(_) | Self::Exhausted(_) => true,
+            Self::Ended(_) | Self::Process(_) => false,
         }
     }
 }

@@ -4,12 +4,12 @@
 use super::Clock;
 use super::guest::Guest;
 use super::slot::Realm;
-use super::words::verdict_in_words;
+use super::words::{masked, verdict_in_words};
 use crate::config;
 use crate::policy::engine::Meter;
-use crate::policy::mask::fit_for_log;
 use crate::policy::{Compared, Counters, Limit, ShadowCounters, failure_name};
-use crate::queue::question::{Admission, Failure, Hook, Question, Verdict};
+use crate::queue::question::{Failure, Hook, Question, Verdict};
+use crate::queue::recall::effective;
 use crate::types::{MessageId, Timestamp};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -119,7 +119,8 @@ impl Shadow {
         let end = (desk.clock)();
         self.realm.shadow.spend(start.saturating_duration_since(desk.epoch), end.saturating_duration_since(start));
         match &answer {
-            Ok(verdict) if *verdict == job.live => Compared::Same,
+            // As the past is compared: of two that come to the same, the same.
+            Ok(verdict) if effective(&job.question, verdict) == effective(&job.question, &job.live) => Compared::Same,
             Err(Failure::Unavailable) => Compared::Dropped,
             other => {
                 self.keep(&job.question, &job.live, other);
@@ -141,7 +142,7 @@ impl Shadow {
         if !self.meter.admit(now) {
             return counters.lines_dropped(1);
         }
-        let words = |verdict: &Verdict| fit_for_log(&verdict_in_words(verdict), Some(question));
+        let words = |verdict: &Verdict| verdict_in_words(&masked(verdict, question));
         let shadow = shadow.as_ref().map_or_else(|failure| failure_name(*failure).to_owned(), words);
         tracing::info!(
             target: "policy", realm = self.realm.name, decision = self.hook.name(), digest = %self.guest.digest(),
@@ -164,16 +165,6 @@ impl Shadow {
         if self.samples_max > 0 {
             samples.push_back(sample);
         }
-    }
-}
-
-/// A policy may put anything into the reason of a refusal.
-fn masked(verdict: &Verdict, question: &Question) -> Verdict {
-    match verdict {
-        Verdict::Admission(Admission::Refuse { status, reason }) => {
-            Verdict::Admission(Admission::Refuse { status: *status, reason: fit_for_log(reason, Some(question)) })
-        }
-        other => other.clone(),
     }
 }
 
@@ -255,7 +246,14 @@ impl Inside {
                 return;
             }
             self.waiting.fetch_sub(1, Ordering::Relaxed);
-            job.shadow.counted(job.shadow.compare(&job, self));
+            // What came in while there was time may be too much for it.
+            let since = (self.clock)().saturating_duration_since(self.epoch);
+            let result = if job.shadow.realm.shadow.has_some(since) {
+                job.shadow.compare(&job, self)
+            } else {
+                Compared::Dropped
+            };
+            job.shadow.counted(result);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Verdicts in words, for whoever compares two of them.
 
-use crate::queue::question::{Admission, Delivery, Disposal, Handling, Notification, Verdict};
+use crate::policy::mask::fit_for_log;
+use crate::queue::question::{Admission, Delivery, Disposal, Handling, Notification, Question, Verdict};
 
 /// One line; the only words of others in it are a refusal's reason.
 pub fn verdict_in_words(verdict: &Verdict) -> String {
@@ -15,6 +16,17 @@ pub fn verdict_in_words(verdict: &Verdict) -> String {
         Verdict::Expiry(Disposal::Discard) => "discard".to_owned(),
         Verdict::Expiry(Disposal::Store) => "store".to_owned(),
         Verdict::Notification(plan) => notification(*plan),
+    }
+}
+
+/// The same verdict as others may see it: a policy may put anything into the reason of a refusal, so it is masked and cut
+/// like a line for the log.
+pub fn masked(verdict: &Verdict, question: &Question) -> Verdict {
+    match verdict {
+        Verdict::Admission(Admission::Refuse { status, reason }) => {
+            Verdict::Admission(Admission::Refuse { status: *status, reason: fit_for_log(reason, Some(question)) })
+        }
+        other => other.clone(),
     }
 }
 

@@ -43,6 +43,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// The moment, by the clock that users' records have as well.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
+/// Entries that are read at a time, and octets of entries after which an answer ends.
+const PAGE: usize = 32;
+const PAGE_BYTES: usize = 1 << 20;
+
 /// What the server writes down of its own accord, it signs so.
 const OURSELVES: &str = "restante";
 
@@ -94,6 +98,7 @@ impl Keeper {
                 | PoliciesError::Damaged { .. }
                 | PoliciesError::Newer { .. }
                 | PoliciesError::Engine { .. }
+                | PoliciesError::NotNow { .. }
                 | PoliciesError::Stopping,
             ) => Ordered::Failed,
             Err(_) => Ordered::Refused,
@@ -204,7 +209,17 @@ impl Policies for Keeper {
     }
 
     fn events(&self, after: u64, limit: usize) -> Result<Vec<EntryView>, PoliciesError> {
-        Ok(written(self.shelf.as_ref(), after, limit)?.iter().map(entry_view).collect())
+        let mut found: Vec<EntryView> = Vec::new();
+        let (mut from, mut octets) = (after, 0);
+        // An entry may have settings of any size in it: whoever wants more asks again.
+        while found.len() < limit && octets < PAGE_BYTES {
+            let page = written(self.shelf.as_ref(), from, PAGE.min(limit - found.len()))?;
+            let Some(last) = page.last() else { break };
+            from = last.entry.seq;
+            octets += page.iter().map(|written| written.entry.encode().len()).sum::<usize>();
+            found.extend(page.iter().map(entry_view));
+        }
+        Ok(found)
     }
 }
 

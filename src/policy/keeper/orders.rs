@@ -10,7 +10,7 @@ use crate::policy::{Binding, Placement};
 use crate::queue::question::Hook;
 use crate::types::{Chain, Timestamp};
 use bytes::Bytes;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Times that an order is decided anew because it needs something that is not ready: each slot's history at the most.
@@ -65,15 +65,16 @@ impl State {
         })
     }
 
-    /// The first binding that is bound now, and not ready.
-    fn unready(&self, realms: impl Iterator<Item = String>, bench: &Bench) -> Option<Missing> {
-        let ready = |key: &Key| self.ready.contains_key(key) || bench.ready.contains_key(key);
-        realms.into_iter().find_map(|realm| {
-            Hook::ALL.into_iter().find_map(|hook| {
-                let bound = keys(self.catalogue.slot(&realm, hook)).into_iter().zip([Role::Active, Role::Shadow]);
-                let mut missing = bound.filter_map(|(key, role)| Some((key?, role))).filter(|(key, _)| !ready(key));
-                let (key, role) = missing.next()?;
-                Some(Missing { realm: realm.clone(), hook, key, role })
+    /// The first binding that is bound now, and neither ready nor late; those that decide before those in the shadow.
+    fn unready(&self, realms: &BTreeSet<String>, late: &HashSet<Key>) -> Option<Missing> {
+        let wanted = |key: &Key| !self.ready.contains_key(key) && !late.contains(key);
+        [Role::Active, Role::Shadow].into_iter().enumerate().find_map(|(place, role)| {
+            realms.iter().find_map(|realm| {
+                Hook::ALL.into_iter().find_map(|hook| {
+                    let bound = keys(self.catalogue.slot(realm, hook)).into_iter().nth(place).flatten();
+                    let key = bound.filter(|key| wanted(key))?;
+                    Some(Missing { realm: realm.clone(), hook, key, role })
+                })
             })
         })
     }
@@ -92,11 +93,28 @@ impl Keeper {
         octets: Option<&Bytes>,
         bench: &mut Bench,
     ) -> Result<Vec<Event>, PoliciesError> {
+        self.carry_out_if(|| true, order, octets, bench)
+    }
+
+    /// The same, if something still holds when nothing can come in between any more.
+    ///
+    /// # Errors
+    /// As [`Self::carry_out`].
+    pub(super) fn carry_out_if(
+        &self,
+        holds: impl Fn() -> bool,
+        order: &Signed<Order>,
+        octets: Option<&Bytes>,
+        bench: &mut Bench,
+    ) -> Result<Vec<Event>, PoliciesError> {
         texts::check_reason(&order.reason)?;
         for _ in 0..ROUNDS_MAX {
             let mut state = self.state();
             if state.closed {
                 return Err(PoliciesError::Stopping);
+            }
+            if !holds() {
+                return Ok(Vec::new());
             }
             let events = decide(&state.catalogue, &order.order, &self.rules)?;
             if events.is_empty() {
@@ -109,7 +127,8 @@ impl Keeper {
             let Some(missing) = state.missing(&after, self.rules.realms.iter().cloned(), bench) else {
                 state.chain = ledger::append(self.shelf.as_ref(), state.chain, &entry, octets)?;
                 state.catalogue = after;
-                state.ready.extend(bench.ready.drain());
+                // What nobody needs is let go of there; this order may yet need what another one has no use for.
+                state.ready.extend(bench.ready.iter().map(|(key, binding)| (key.clone(), Arc::clone(binding))));
                 self.install(&mut state);
                 return Ok(entry.events);
             };
@@ -120,12 +139,26 @@ impl Keeper {
         Err(PoliciesError::Engine { detail })
     }
 
-    /// Makes everything ready that is bound, or takes it off.
-    pub(super) fn make_all_ready(&self, bench: &mut Bench) -> Result<(), PoliciesError> {
+    /// Makes everything ready that is bound, or takes it off, and puts each in force as soon as it is there. Whether
+    /// something is left that may be had later: it could not be read, or there was no time or room for it.
+    pub(super) fn catch_up(&self) -> bool {
+        let (mut bench, mut late) = (Bench::default(), HashSet::new());
         loop {
-            let missing = self.state().unready(self.rules.realms.iter().cloned(), bench);
-            let Some(missing) = missing else { return Ok(()) };
-            self.make_ready(missing, bench)?;
+            let missing = self.state().unready(&self.rules.realms, &late);
+            let Some(missing) = missing else { return !late.is_empty() };
+            let (key, realm, decision) = (missing.key.clone(), missing.realm.clone(), missing.hook.name());
+            match self.make_ready(missing, &mut bench) {
+                Ok(()) => {
+                    let mut state = self.state();
+                    state.ready.extend(bench.ready.drain());
+                    self.install(&mut state);
+                }
+                Err(PoliciesError::Stopping) => return false,
+                Err(error) => {
+                    tracing::error!(target: "policy", realm, decision, policy = %key.0, %error, "a policy that is bound is not ready; the standard rule stands in for it, and it is tried again");
+                    late.insert(key);
+                }
+            }
         }
     }
 
@@ -156,16 +189,14 @@ impl Keeper {
     /// Puts the state in force: one swap of the host's table.
     pub(super) fn install(&self, state: &mut State) {
         let (mut placements, mut used) = (Vec::new(), HashMap::new());
-        let mut unready = 0;
         for realm in &self.rules.realms {
             for hook in Hook::ALL {
                 let slot = state.catalogue.slot(realm, hook);
                 let [active, shadow] = keys(slot).map(|key| {
                     let key = key?;
-                    let binding = state.ready.get(&key).map(Arc::clone);
-                    unready += usize::from(binding.is_none());
-                    used.insert(key, binding.clone()?);
-                    binding
+                    let binding = state.ready.get(&key).map(Arc::clone)?;
+                    used.insert(key, Arc::clone(&binding));
+                    Some(binding)
                 });
                 let baseline = self.rules.baseline.answers(hook)
                     && slot.active().is_none()
@@ -174,19 +205,18 @@ impl Keeper {
                 placements.push(Placement { realm: realm.clone(), hook, live, shadow });
             }
         }
-        if unready > 0 {
-            tracing::error!(target: "policy", unready, "bindings are not ready; the standard rule stands in for them");
-        }
         state.ready = used;
         self.host.install(placements);
         self.counters.unloadable(self.unloadable(state));
     }
 
-    /// Bindings that orders wanted and that could not be made ready, as long as no order says otherwise.
+    /// Decisions whose binding could not be made ready, as long as no order says otherwise, or is not ready yet.
     fn unloadable(&self, state: &State) -> usize {
         use super::state::TroubleKind::Unloadable;
         let slots = self.rules.realms.iter().flat_map(|realm| Hook::ALL.map(|hook| state.catalogue.slot(realm, hook)));
-        let trouble = slots.filter_map(|slot| slot.trouble);
-        trouble.filter(|trouble| matches!(trouble.what, Unloadable(Role::Active, _))).count()
+        let lost =
+            |slot: &&Slot| slot.trouble.is_some_and(|trouble| matches!(trouble.what, Unloadable(Role::Active, _)));
+        let late = |slot: &&Slot| keys(slot)[0].as_ref().is_some_and(|key| !state.ready.contains_key(key));
+        slots.filter(|slot| lost(slot) || late(slot)).count()
     }
 }

@@ -1,25 +1,29 @@
-//! Opening: the stream is replayed, what is bound is made ready, and what cannot be is taken off.
+//! Opening: the stream is replayed, what is bound is made ready, and what cannot be is taken off. A start does not wait
+//! for all of it without end: what is late is made ready behind the running service.
 
 use super::decide::Rules;
-use super::orders::{Bench, State};
+use super::orders::State;
 use super::signature::Keys;
 use super::state::Baseline;
 use super::workshop::{NO_SETTINGS, Workshop, decides};
 use super::{Clock, Keeper, ledger, texts, watch};
 use crate::config::Config;
 use crate::policy::engine::{Binding, Engine};
-use crate::policy::{Counters, Host, PolicyError, STANDARD_COMPONENT};
+use crate::policy::{Counters, Host, Limit, PolicyError, STANDARD_COMPONENT};
 use crate::queue::question::Hook;
 use crate::shelf::Shelf;
 use crate::types::SeedSecret;
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::atomic::AtomicUsize;
+use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 impl Keeper {
     /// Replays the operator stream, makes ready what is bound (with compiled code from the cache if it is there), falls
-    /// back to the last good binding where that cannot be (which is written down), and binds all of it at once.
+    /// back to the last good binding where that cannot be (which is written down), and binds it. Where that takes longer
+    /// than `policy.start-secs-max`, the standard rule stands in for what is not ready, until it is.
     ///
     /// # Errors
     /// [`PolicyError`]: the machine cannot give what the limits allow; the configured component cannot be read, is not
@@ -56,13 +60,14 @@ impl Keeper {
             examined: AtomicUsize::new(0),
             watch: watch::Watch::new(bell),
         });
-        let mut bench = Bench::default();
-        keeper.make_all_ready(&mut bench).map_err(catalogue)?;
-        let mut state = keeper.state();
-        state.ready.extend(bench.ready);
-        keeper.install(&mut state);
-        drop(state);
-        keeper.watch.start(&keeper, alarms).map_err(PolicyError::Watch)?;
+        // What the configuration binds needs nothing more.
+        keeper.install(&mut keeper.state());
+        let ready = keeper.watch.start(&keeper, alarms).map_err(PolicyError::Watch)?;
+        let patience = Duration::from_secs(limits.start_secs_max);
+        if let Err(RecvTimeoutError::Timeout) = ready.recv_timeout(patience) {
+            keeper.counters.limit_hit(Limit::StartSecs);
+            tracing::error!(target: "policy", "not all policies are ready after policy.start-secs-max; the standard rule stands in for them until they are");
+        }
         Ok(keeper)
     }
 }

@@ -77,11 +77,17 @@ impl Keeper {
         }
         let _permit = Permit::acquire(self)?;
         self.has_room(policy, bytes)?;
-        let (report, component) = self.workshop.examine(&octets);
+        let (report, component) = self.workshop.examine(&octets)?;
         let Some(component) = component else { return Err(PoliciesError::Unacceptable(Box::new(report))) };
         let (decides, schema) = (workshop::decides(&component), component.schema().map(str::to_owned));
         let uploaded = PolicyUploaded { policy, bytes, name, decides, schema, signature };
-        let new = self.keep(Signed { author, reason, order: uploaded }, &octets)?;
+        let kept = self.keep(Signed { author, reason, order: uploaded }, &octets);
+        let is_unknown = || self.state().catalogue.validated(policy).is_none();
+        if kept.is_err() && is_unknown() && self.workshop.built_in(policy).is_none() {
+            // Its code was kept before the order was decided.
+            self.workshop.forget(policy);
+        }
+        let new = kept?;
         Ok(Uploaded { digest: policy, new, report })
     }
 

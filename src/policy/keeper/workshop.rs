@@ -2,11 +2,10 @@
 
 use super::event::Unloadable;
 use super::ledger;
-use crate::policy::check::Report;
 use crate::policy::engine::{Binding, CodeCache, Component, Engine};
 use crate::policy::policies::{PoliciesError, SettingsProblem};
 use crate::policy::{PolicyError, check, schema};
-use crate::queue::question::Hook;
+use crate::queue::question::{Failure, Hook};
 use crate::shelf::Shelf;
 use crate::types::{Digest, SeedSecret};
 use bytes::Bytes;
@@ -97,8 +96,11 @@ impl Workshop {
     }
 
     /// Examines a component that is uploaded, and keeps its code if it is good.
-    pub(super) fn examine(&self, octets: &[u8]) -> (Report, Option<Arc<Component>>) {
-        let (report, component) = check::examine(octets, None, &self.engine);
+    ///
+    /// # Errors
+    /// [`PoliciesError::NotNow`]: it could not be compiled, for no fault of its own.
+    pub(super) fn examine(&self, octets: &[u8]) -> Result<check::Examined, PoliciesError> {
+        let (report, component) = check::examine(octets, None, &self.engine)?;
         if let Some(component) = &component {
             let policy = component.digest();
             if let Err(error) = self.cache.keep(component) {
@@ -109,7 +111,7 @@ impl Workshop {
             loaded.bound.insert(policy, Arc::downgrade(component));
             loaded.latest = Some(Arc::clone(component));
         }
-        (report, component)
+        Ok((report, component))
     }
 
     /// The octets of a policy, which are what its digest says.
@@ -138,13 +140,9 @@ impl Workshop {
         }
         let octets = self.octets(policy)?;
         let component = self.engine.load_cached(&octets, &self.cache);
-        let component = Arc::new(component.map_err(|error| {
-            let why = if matches!(error, PolicyError::Settings { .. }) {
-                Unloadable::Settings
-            } else {
-                Unloadable::Unacceptable
-            };
-            Unmade::Unloadable(why, told(error))
+        let component = Arc::new(component.map_err(|error| match error {
+            PolicyError::Unacceptable { .. } => Unmade::Unloadable(Unloadable::Unacceptable, told(error)),
+            _ => Unmade::Failed(told(error)),
         })?);
         self.loaded().bound.insert(policy, Arc::downgrade(&component));
         Ok(component)
@@ -155,7 +153,8 @@ impl Workshop {
     /// # Errors
     /// [`PoliciesError::Settings`].
     pub(super) fn settings(&self, component: &Component, value: &Value) -> Result<Arc<str>, PoliciesError> {
-        let text = schema::check_settings(component, value, self.settings_bytes_max);
+        // A schema and settings that are made to be slow together are checked at the priority of an upload.
+        let text = self.engine.quietly(|| schema::check_settings(component, value, self.settings_bytes_max));
         Ok(text.map_err(PoliciesError::Settings)?.into())
     }
 
@@ -163,7 +162,11 @@ impl Workshop {
     pub(super) fn binding(&self, (policy, settings): &Key) -> Result<Arc<Binding>, Unmade> {
         let component = self.component(*policy)?;
         let binding = Binding::new(component, &**settings);
-        binding.map(Arc::new).map_err(|error| Unmade::Unloadable(Unloadable::Settings, told(error)))
+        binding.map(Arc::new).map_err(|error| match error {
+            PolicyError::Settings { .. } => Unmade::Unloadable(Unloadable::Settings, told(error)),
+            // A busy machine is no reason to take a policy off.
+            _ => Unmade::Failed(told(error)),
+        })
     }
 
     /// A policy was retired: its code goes, too.
@@ -194,11 +197,12 @@ fn told(error: PolicyError) -> PoliciesError {
     match error {
         PolicyError::Unacceptable { digest, faults } => {
             let facts = check::Facts { digest, ..check::Facts::default() };
-            PoliciesError::Unacceptable(Box::new(Report { facts, faults, self_test: Vec::new() }))
+            PoliciesError::Unacceptable(Box::new(check::Report { facts, faults, self_test: Vec::new() }))
         }
-        PolicyError::Settings { reason, .. } => {
+        PolicyError::Settings { reason, .. } | PolicyError::NoAnswer { failure: Failure::Timeout, reason, .. } => {
             PoliciesError::Settings(vec![SettingsProblem { at: String::new(), what: reason }])
         }
+        PolicyError::Worker(_) | PolicyError::NoAnswer { .. } => PoliciesError::NotNow { detail: error.to_string() },
         other => PoliciesError::Engine { detail: other.to_string() },
     }
 }

@@ -102,11 +102,20 @@ fn kind_of(keyword: &str) -> Option<Kind> {
     })
 }
 
-/// Reads a schema and what it costs: how many comparisons one value may come to at most, references followed.
+/// What a schema comes to at most, references followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Cost {
+    /// Comparisons for one value.
+    pub comparisons: u64,
+    /// Regular expressions that one text may be held against.
+    pub patterns: u64,
+}
+
+/// Reads a schema and what it costs.
 ///
 /// # Errors
 /// [`SchemaError`]
-pub(super) fn read(text: &str) -> Result<(Value, u64), SchemaError> {
+pub(super) fn read(text: &str) -> Result<(Value, Cost), SchemaError> {
     if text.len() > SCHEMA_BYTES_MAX {
         return Err(SchemaError::TooLong(text.len()));
     }
@@ -117,20 +126,29 @@ pub(super) fn read(text: &str) -> Result<(Value, u64), SchemaError> {
     if !(value.is_object() || value.is_boolean()) {
         return Err(SchemaError::NotASchema);
     }
-    let cost = walk.schema(&value, 0)?.cost;
-    Ok((value, cost))
+    let Size { cost: comparisons, patterns, .. } = walk.schema(&value, 0)?;
+    Ok((value, Cost { comparisons, patterns }))
 }
 
 /// How large a schema is when its references are followed.
 #[derive(Clone, Copy, Default)]
 struct Size {
     cost: u64,
+    patterns: u64,
     height: usize,
 }
 
 impl Size {
+    const fn of(cost: u64) -> Self {
+        Self { cost, patterns: 0, height: 0 }
+    }
+
     fn and(self, other: Self) -> Self {
-        Self { cost: self.cost.saturating_add(other.cost), height: self.height.max(other.height) }
+        Self {
+            cost: self.cost.saturating_add(other.cost),
+            patterns: self.patterns.saturating_add(other.patterns),
+            height: self.height.max(other.height),
+        }
     }
 }
 
@@ -152,7 +170,7 @@ impl<'s> Walk<'s> {
         if depth > DEPTH_MAX {
             return Err(SchemaError::TooDeep { at: self.at() });
         }
-        let mut size = Size { cost: 1, height: 0 };
+        let mut size = Size::of(1);
         match schema {
             Value::Bool(_) => {}
             Value::Object(members) => {
@@ -179,7 +197,7 @@ impl<'s> Walk<'s> {
             self.path.pop();
             return Err(SchemaError::Keyword { at: self.at(), keyword: printable(keyword) });
         };
-        let plain = Size { cost: 1, height: 0 };
+        let plain = Size::of(1);
         match (kind, value) {
             (Kind::Schema, schema) => self.schema(schema, depth + 1),
             (Kind::Schemas, Value::Array(schemas)) => {
@@ -193,7 +211,7 @@ impl<'s> Walk<'s> {
             }
             (Kind::Pattern, Value::String(pattern)) => self.pattern(pattern),
             (Kind::Reference, reference) => self.reference(reference, depth),
-            (Kind::Values, values) => Ok(Size { cost: super::values(values), height: 0 }),
+            (Kind::Values, values) => Ok(Size::of(super::values(values))),
             (Kind::Dialect, Value::String(dialect)) if dialect.trim_end_matches('#') == DIALECT => Ok(plain),
             (Kind::Dialect, _) => Err(SchemaError::Dialect),
             // The validator's own schema of schemas finds what has the wrong type.
@@ -202,7 +220,7 @@ impl<'s> Walk<'s> {
     }
 
     fn named(&mut self, schemas: &'s Map<String, Value>, depth: usize) -> Result<Size, SchemaError> {
-        schemas.iter().try_fold(Size { cost: 1, height: 0 }, |size, (name, schema)| {
+        schemas.iter().try_fold(Size::of(1), |size, (name, schema)| {
             self.path.push(name);
             let part = self.schema(schema, depth + 1)?;
             self.path.pop();
@@ -215,7 +233,7 @@ impl<'s> Walk<'s> {
         if self.patterns > PATTERNS_MAX || pattern.len() > PATTERN_BYTES_MAX {
             return Err(SchemaError::Patterns);
         }
-        Ok(Size { cost: PATTERN_COST, height: 0 })
+        Ok(Size { patterns: 1, ..Size::of(PATTERN_COST) })
     }
 
     fn reference(&mut self, reference: &'s Value, depth: usize) -> Result<Size, SchemaError> {

@@ -178,6 +178,13 @@ fn regular_expressions_take_linear_time_and_little_room() {
     let many: Map<String, Value> = (0..65).map(|n| (format!("^{n}$"), json!(true))).collect();
     assert_eq!(refusal(&json!({ "patternProperties": many })), SchemaError::Patterns);
     assert_eq!(refusal(&json!({ "pattern": "a".repeat(513) })), SchemaError::Patterns);
+    // The time that is linear is that of each octet in each expression.
+    let slow = r"[ab]*a[ab]{200}$";
+    let many = component(&json!({ "allOf": vec![json!({ "pattern": slow }); 64] }));
+    let long = json!("ab".repeat(25_000));
+    let problems = check_settings(&many, &long, BYTES_MAX).unwrap_err();
+    assert!(problems[0].what.contains("shorter"), "{problems:?}");
+    assert!(check_settings(&component(&json!({ "pattern": "^[ab]*$" })), &long, BYTES_MAX).is_ok());
     let costly: Vec<Value> = (0..64).map(|n| json!({ "pattern": format!("[a-z]{{90{}}}\\pL{{9}}", n % 10) })).collect();
     refusal(&json!({ "allOf": costly }));
 }

@@ -9,7 +9,7 @@ use crate::queue::question::{Handling, Question, Verdict};
 /// The report of an unacceptable file: its findings are of these kinds, and its text has these words.
 #[track_caller]
 fn refused(bytes: &[u8], kinds: &[&str], words: &[&str]) -> Report {
-    let report = check(bytes, &ENGINE);
+    let report = check(bytes, &ENGINE).unwrap();
     let text = report.to_string();
     assert!(!report.is_acceptable(), "{text}");
     assert_eq!(report.findings().iter().map(|finding| finding.kind).collect::<Vec<_>>(), kinds, "{text}");
@@ -63,7 +63,7 @@ fn another_major_version_is_refused_and_another_minor_one_is_not() {
     refused(&version("0.9.0").build(), &["version"], &["handling@0.9.0"]);
 
     let newer = version("1.7.0").build();
-    let report = check(&newer, &ENGINE);
+    let report = check(&newer, &ENGINE).unwrap();
     assert!(report.is_acceptable(), "{report}");
     let question = Question::Handling { context: samples::sample_context(), message: samples::sample_message() };
     assert_eq!(host_of(&ENGINE, &newer).ask(&question).verdict, Verdict::Handling(Handling::Manage));
@@ -95,7 +95,7 @@ fn an_interface_that_we_do_not_know_is_only_noticed() {
                 judge: func(context: context, message: message) -> result<v, string>; }"
         })
         .build();
-    let report = check(&bytes, &ENGINE);
+    let report = check(&bytes, &ENGINE).unwrap();
     assert!(report.is_acceptable(), "{report}");
     let findings = report.findings();
     assert_eq!((findings[0].kind, findings[0].severity), ("unknown-interface", Severity::Notice));
@@ -126,9 +126,20 @@ fn bad_settings_are_found() {
     refused(&with(b"\xff", answer(&[])), &["schema-failed"], &["settings.schema fails (nonsense)"]);
     refused(&with(b"{}", answer(&[(0, 1)])), &["settings"], &["refuses the settings {}"]);
     refused(&with(b"{}", "unreachable".to_owned()), &["settings"], &["unreachable"]);
-    let report = check(&with(b"{}", answer(&[])), &ENGINE);
+    let report = check(&with(b"{}", answer(&[])), &ENGINE).unwrap();
     assert!(report.is_acceptable(), "{report}");
     assert_eq!(report.facts.schema.as_deref(), Some("{}"));
+}
+
+#[test]
+fn a_policy_that_fails_the_second_time_is_found() {
+    let tired = format!(
+        "(i32.store (i32.const 16) (i32.add (i32.load (i32.const 16)) (i32.const 1)))
+         (if (i32.gt_u (i32.load (i32.const 16)) (i32.const 1)) (then unreachable)) {}",
+        manage()
+    );
+    let component = Guest::new().judge("handling", tired).build();
+    refused(&component, &["self-test"], &["handling fails on", "trap"]);
 }
 
 #[test]
@@ -146,12 +157,12 @@ fn a_policy_that_fails_on_built_in_questions_is_found() {
 
 #[test]
 fn reports_are_json_for_programs() {
-    let json = serde_json::to_value(check(STANDARD_COMPONENT, &ENGINE)).unwrap();
+    let json = serde_json::to_value(check(STANDARD_COMPONENT, &ENGINE).unwrap()).unwrap();
     assert_eq!(json["acceptable"], true);
     assert_eq!(json["decides"].as_array().unwrap().len(), 5);
     assert_eq!(json["settings-schema"]["type"], "object");
     assert_eq!(json["self-test"][0]["failed"], 0);
-    let json = serde_json::to_value(check(b"", &ENGINE)).unwrap();
+    let json = serde_json::to_value(check(b"", &ENGINE).unwrap()).unwrap();
     assert_eq!(json["acceptable"], false);
     assert_eq!(json["findings"][0]["kind"], "empty");
     assert_eq!(json["findings"][0]["severity"], "error");

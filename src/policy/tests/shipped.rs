@@ -42,7 +42,7 @@ fn they_are_acceptable_and_export_only_what_they_decide() {
     for (bytes, hooks) in
         [(QUIET_HOURS, &[Hook::Delivery, Hook::Notification][..]), (IN_RUST, &senders), (IN_C, &senders)]
     {
-        let report = check(bytes, &ENGINE);
+        let report = check(bytes, &ENGINE).unwrap();
         assert!(report.is_acceptable(), "{report}");
         assert_eq!(report.facts.hooks, hooks, "{report}");
         assert_eq!(report.self_test.iter().map(|test| test.failed).sum::<usize>(), 0, "{report}");

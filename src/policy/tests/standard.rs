@@ -33,7 +33,7 @@ fn the_component_is_the_file_that_its_digest_names() {
 
 #[test]
 fn the_component_is_acceptable_and_decides_everything() {
-    let report = check(STANDARD_COMPONENT, &ENGINE);
+    let report = check(STANDARD_COMPONENT, &ENGINE).unwrap();
     assert!(report.is_acceptable(), "{report}");
     assert_eq!(report.facts.hooks, Hook::ALL);
     assert_eq!(report.self_test.len(), Hook::ALL.len());

@@ -212,7 +212,7 @@ fn review_view() -> Value {
         "judge": "standard", "candidate": "manage"});
     let sums = json!({"asked": 3, "same": 2, "different": 1, "changes": {"push → manage": {"count": 1,
         "examples": [example]}}, "failed": {}, "not-recallable": {"refused": 4}});
-    json!({"policy": DIGEST, "settings": {"from": 22}, "since": "2026-11-23T07:00:00.000Z", "until": null, "users": 9,
+    json!({"policy": DIGEST, "settings": {"from": 22}, "since": "2026-11-23T07:00:00.000Z", "until": null, "gave-up": false, "users": 9,
         "replayed": 2, "records": 7, "unreadable": 0, "unfit": 0, "realms": {"a.test": {"handling": sums}}})
 }
 

@@ -107,9 +107,24 @@ fn an_examination_takes_no_room_from_those_for_whom_a_message_waits() {
     let component = manager(&engine);
     let busy = bind(&component);
     let _busy = busy.take().unwrap();
-    let report = crate::policy::check::check(STANDARD_COMPONENT, &engine);
+    let report = crate::policy::check::check(STANDARD_COMPONENT, &engine).unwrap();
     assert!(report.is_acceptable(), "{report}");
     assert_eq!(engine.0.alive.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn instances_for_which_nobody_waits_are_few_and_no_message_waits_for_them() {
+    let engine = engine(2);
+    let component = manager(&engine);
+    let live = bind(&component);
+    let held: Vec<Permit> = (0..super::super::TRIALS).map(|_| Permit::for_trial(&engine).unwrap()).collect();
+    assert!(live.judge(&handling()).is_ok());
+    std::thread::scope(|scope| {
+        let order = scope.spawn(|| Binding::new(Arc::clone(&component), "{}").is_ok());
+        drop(held);
+        assert!(order.join().unwrap());
+    });
+    assert_eq!(*engine.0.trials.lock().unwrap(), 0);
 }
 
 #[test]

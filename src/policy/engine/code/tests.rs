@@ -59,7 +59,7 @@ fn code_is_kept_found_again_and_forgotten() {
 #[test]
 fn what_an_upload_has_compiled_is_kept_without_compiling_it_again() {
     let (shelf, cache) = cache();
-    let (report, component) = crate::policy::check::examine(STANDARD_COMPONENT, None, &ENGINE);
+    let (report, component) = crate::policy::check::examine(STANDARD_COMPONENT, None, &ENGINE).unwrap();
     let component = component.unwrap_or_else(|| panic!("{report}"));
     cache.keep(&component).unwrap();
     let kept = piece(&shelf);

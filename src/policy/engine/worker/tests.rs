@@ -4,18 +4,21 @@
 use super::*;
 use crate::policy::tests::ENGINE;
 use crate::policy::{Binding, NoCounters, STANDARD_COMPONENT, samples};
-use std::os::unix::process::ExitStatusExt as _;
 use std::sync::Arc;
+
+const CODE: u64 = 8 << 20;
 
 /// An engine whose worker is this shell script.
 fn engine(script: &str) -> Engine {
     let arguments = ["-c", script].map(OsString::from);
     let limits = config::Policy { instances_max: 2, ..config::Policy::default() };
-    Engine::with_worker(&limits, Arc::new(NoCounters), Worker::new("/bin/sh".into(), arguments)).unwrap()
+    Engine::with_worker(&limits, Arc::new(NoCounters), Worker::new("/bin/sh".into(), arguments, CODE)).unwrap()
 }
 
 fn refusal(script: &str) -> String {
-    engine(script).compile(STANDARD_COMPONENT).err().unwrap()
+    let error = engine(script).compile(STANDARD_COMPONENT).err().unwrap();
+    assert!(error.is_of_component(), "{error}");
+    error.to_string()
 }
 
 #[test]
@@ -43,12 +46,18 @@ fn what_it_says_of_a_component_is_said_to_its_author() {
 
 #[test]
 fn a_process_that_is_ended_for_what_it_used_is_a_refusal() {
-    for signal in ["XCPU", "ABRT", "KILL"] {
+    for signal in ["XCPU", "ABRT", "SEGV"] {
         let words = refusal(&format!("kill -{signal} $$"));
         assert!(words.contains("takes more than 4096 MiB or policy.compile-secs-max"), "{words}");
     }
     // A panic of the compiler is not tried again in the service.
     assert!(refusal("exit 101").contains("compiling it fails"));
+}
+
+#[test]
+fn more_code_than_may_be_is_a_refusal() {
+    let words = refusal("cat > /dev/null; head -c 9000000 /dev/zero");
+    assert!(words.contains("8388608 octets of code"), "{words}");
 }
 
 #[test]
@@ -58,12 +67,16 @@ fn nonsense_for_code_is_a_refusal() {
 }
 
 #[test]
-fn where_no_process_can_be_had_the_service_compiles() {
-    assert!(engine("exit 127").compile(STANDARD_COMPONENT).is_ok());
+fn what_somebody_else_ends_says_nothing_of_the_component_and_nothing_is_compiled_in_the_service() {
     let limits = config::Policy { instances_max: 2, ..config::Policy::default() };
-    let nowhere = Worker::new("/nonexistent/program".into(), []);
-    let engine = Engine::with_worker(&limits, Arc::new(NoCounters), nowhere).unwrap();
-    assert!(engine.load(STANDARD_COMPONENT).is_ok());
+    let nowhere = Worker::new("/nonexistent/program".into(), [], CODE);
+    let nowhere = Engine::with_worker(&limits, Arc::new(NoCounters), nowhere).unwrap();
+    let ended = ["kill -KILL $$", "kill -TERM $$", "kill -INT $$", "exit 71", "exit 127"].map(engine);
+    for engine in ended.iter().chain([&nowhere]) {
+        let error = engine.compile(STANDARD_COMPONENT).err().unwrap();
+        assert!(!error.is_of_component(), "{error}");
+        assert!(matches!(engine.load(STANDARD_COMPONENT), Err(PolicyError::Worker(_))));
+    }
 }
 
 #[test]
@@ -93,7 +106,7 @@ fn a_process_with_little_room() {
 #[test]
 fn the_compiler_is_exhausted_in_its_own_process() {
     let arguments = ["--exact", "policy::engine::worker::tests::a_process_with_little_room", "--ignored"];
-    let worker = Worker::new(this_program(), arguments.map(OsString::from));
+    let worker = Worker::new(this_program(), arguments.map(OsString::from), CODE);
     assert!(worker.compile(STANDARD_COMPONENT).is_ok());
     let bomb = bomb();
     assert!(bomb.len() < 64 << 10, "{}", bomb.len());

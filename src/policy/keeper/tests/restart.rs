@@ -2,7 +2,7 @@
 
 use super::world::{EAST, WEST, World, bind, config, handling, manager, moody, signed};
 use crate::policy::policies::{Policies as _, PoliciesError};
-use crate::policy::tests::guest::Guest;
+use crate::policy::tests::guest::{Guest, answer, manage};
 use crate::policy::{Judges as _, Ordered, PolicyError, STANDARD_COMPONENT};
 use crate::queue::question::{Hook, Judge};
 use crate::shelf::{Change, MemoryShelf, Shelf, ShelfError};
@@ -218,10 +218,15 @@ struct Failing {
     inner: MemoryShelf,
     before: AtomicBool,
     after: AtomicBool,
+    /// Of components, as when a block of the disk is damaged.
+    unreadable: AtomicBool,
 }
 
 impl Shelf for Failing {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, ShelfError> {
+        if self.unreadable.load(Ordering::Relaxed) && key.starts_with(b"component/") {
+            return Err(ShelfError { cause: "a block is damaged".to_owned() });
+        }
         self.inner.get(key)
     }
 
@@ -253,6 +258,55 @@ fn what_could_not_be_written_is_not_in_force() {
     assert_eq!(failed, 2);
     shelf.before.store(false, Ordering::Relaxed);
     world.activate(EAST, digest);
+    assert_eq!(world.reopened().ask(EAST).judge, Judge::Component(digest));
+}
+
+#[test]
+fn a_component_that_cannot_be_read_stops_no_start_and_decides_when_it_can() {
+    let shelf = Arc::new(Failing::default());
+    let world = World::over(config(), shelf.clone());
+    let digest = world.upload(&manager("a"));
+    world.activate(EAST, digest);
+    let story = world.story();
+    shelf.unreadable.store(true, Ordering::Relaxed);
+    let world = world.reopened();
+    assert_eq!(world.ask(EAST).judge, Judge::Native, "the standard rule stands in");
+    assert_eq!((world.story(), *world.counted.unloadable.lock().unwrap()), (story.clone(), 1));
+    assert!(world.keeper.catch_up(), "it is late, and tried again");
+    // Meanwhile orders are carried out.
+    let other = Digest::of(STANDARD_COMPONENT);
+    world.activate(WEST, other);
+    assert_eq!((world.ask(WEST).judge, world.ask(EAST).judge), (Judge::Component(other), Judge::Native));
+    shelf.unreadable.store(false, Ordering::Relaxed);
+    assert!(!world.keeper.catch_up());
+    assert_eq!(world.ask(EAST).judge, Judge::Component(digest));
+    assert_eq!(*world.counted.unloadable.lock().unwrap(), 0);
+    assert!(!world.story().contains(&"PolicyUnloadable".to_owned()));
+}
+
+/// A component that takes its settings, but thinks about them.
+fn slow() -> Bytes {
+    let count = "(i32.store (i32.const 24) (i32.sub (i32.load (i32.const 24)) (i32.const 1)))";
+    let think = format!(
+        "(i32.store (i32.const 24) (i32.const 20000000)) (loop $again {count} (br_if $again (i32.load (i32.const 24))))"
+    );
+    let mut guest = Guest::new();
+    let schema = guest.text(br#"{"type":"object"}"#);
+    let guest = guest.settings(answer(&[(0, schema.0), (4, schema.1)]), format!("{think} {}", answer(&[])));
+    guest.judge("handling", manage()).build().into()
+}
+
+#[test]
+fn a_policy_for_which_the_machine_is_too_slow_is_not_taken_off() {
+    let mut world = World::new();
+    let digest = world.upload(&slow());
+    world.activate(EAST, digest);
+    let story = world.story();
+    world.config.policy.call_ms_max = 1;
+    let mut world = world.reopened();
+    assert_eq!(world.ask(EAST).judge, Judge::Native);
+    assert_eq!(world.story(), story, "another time it may be there");
+    world.config.policy.call_ms_max = 2000;
     assert_eq!(world.reopened().ask(EAST).judge, Judge::Component(digest));
 }
 

@@ -1,6 +1,8 @@
 //! A policy that fails too often is taken off, and what decided before takes its place.
 
 use super::world::{EAST, WEST, World, bind, config, handling, manager, moody, place, signed};
+use crate::policy::keeper::orders::Bench;
+use crate::policy::keeper::{decide, ours};
 use crate::policy::policies::Policies as _;
 use crate::policy::tests::guest::{Guest, answer, manage};
 use crate::policy::{Judges as _, Order, Ordered, STANDARD_COMPONENT};
@@ -89,6 +91,20 @@ fn a_tripped_baseline_leaves_the_standard_rule() {
     assert_eq!(world.ask(EAST).judge, Judge::Component(good));
     world.keeper.rollback(signed(place(EAST))).unwrap();
     assert_eq!(world.ask(EAST).judge, Judge::Native);
+}
+
+/// An operator may have bound the same policy anew, with better settings, while the alarm waited for its turn.
+#[test]
+fn what_is_not_tripped_any_more_is_not_taken_off() {
+    let world = World::new();
+    let moody = world.upload(&moody("bad"));
+    world.activate_with(moody, json!({ "mood": "bad" })).unwrap();
+    let trip =
+        ours(decide::Order::Trip { realm: EAST.to_owned(), hook: Hook::Handling, policy: moody, failures: 3 }, "");
+    let events = world.keeper.carry_out_if(|| false, &trip, None, &mut Bench::default()).unwrap();
+    assert_eq!((events, world.stack(EAST, Hook::Handling)[0].clone()), (Vec::new(), moody.to_string()));
+    let events = world.keeper.carry_out_if(|| true, &trip, None, &mut Bench::default()).unwrap();
+    assert_eq!((events.len(), world.stack(EAST, Hook::Handling)[0].clone()), (1, standard().to_string()));
 }
 
 #[test]
