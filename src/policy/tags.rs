@@ -3,8 +3,10 @@
 
 /// Longest value that can be harmless, octets.
 const VALUE_OCTETS_MAX: usize = 128;
-/// Digits in a row: more may be a telephone number or a device's.
+/// Digits in a row, and in a word of RFC 3840: more may be a telephone number or a device's.
 const DIGITS_MAX: usize = 6;
+/// The one tag of RFC 3840 whose value is what its user likes.
+const FREE_TEXT: &str = "description";
 
 /// The feature tags that are written without `+` (RFC 3840 section 9).
 const BASE: [&str; 20] = [
@@ -50,7 +52,8 @@ pub fn is_known(name: &str) -> bool {
 
 /// Whether a value says what a client can do, and nothing of whose it is: a service, or a word of RFC 3840.
 pub fn is_harmless(name: &str, value: &str) -> bool {
-    is_service(value) || is_base(name) && is_token(value)
+    let is_word = is_token(value) && value.bytes().filter(u8::is_ascii_digit).count() <= DIGITS_MAX;
+    is_service(value) || is_base(name) && !name.eq_ignore_ascii_case(FREE_TEXT) && is_word
 }
 
 /// Whether this is the name of a service or an application, such as an ICSI.
@@ -105,7 +108,9 @@ mod tests {
             ("+g.3gpp.address", "10.0.0.7"),
             ("class", "35349006987300"),
             ("class", ""),
+            ("class", "202-555-0100"),
             ("description", "<Bob's phone>"),
+            ("Description", "Bob"),
         ] {
             assert!(!is_harmless(name, value), "{name}={value}");
         }

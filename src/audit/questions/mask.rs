@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A country code that no country has: whatever follows is nobody's number.
 const NOWHERE: &str = "999";
+
 /// What stands for what, by the order in which it was met.
 pub(super) struct Mask {
     /// The operator's own: they stay.
