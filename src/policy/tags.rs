@@ -46,8 +46,7 @@ pub fn is_base(name: &str) -> bool {
 
 /// Whether standards know a feature tag of this name.
 pub fn is_known(name: &str) -> bool {
-    let is_of = |tree: &&str| begins(name, tree) && is_token(name);
-    is_base(name) || TREES.iter().any(|tree| is_of(&tree))
+    is_base(name) || is_token(name) && TREES.iter().any(|tree| begins(name, tree))
 }
 
 /// Whether a value says what a client can do, and nothing of whose it is: a service, or a word of RFC 3840.
