@@ -87,14 +87,22 @@ static uint32_t escaped(struct json *json) {
     return code;
 }
 
+/* Octets until the quote that ends the text which has begun. */
+static size_t until_quote(const struct json *json) {
+    size_t at = json->at;
+    while (at < json->length && json->octets[at] != '"')
+        at += json->octets[at] == '\\' ? 2 : 1;
+    return (at < json->length ? at : json->length) - json->at;
+}
+
 struct text json_text(struct json *json) {
     struct text text = {NULL, 0};
     if (!json_take(json, '"')) {
         wrong(json);
         return text;
     }
-    /* No escape is shorter than what it stands for. */
-    text.octets = malloc(json->length - json->at + 4);
+    /* No escape is shorter than what it stands for, but one that is wrong may be. */
+    text.octets = malloc(until_quote(json) + 4);
     for (;;) {
         uint8_t octet = peek(json);
         if (json->wrong || json->at >= json->length || octet < 0x20) {

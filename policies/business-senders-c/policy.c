@@ -2,6 +2,8 @@
  * same questions. */
 #include "bindings/business_senders.h"
 #include "json.h"
+#include "pattern.h"
+#include "text.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,8 +29,6 @@ static struct {
 
 /* Texts. */
 
-static uint8_t lower(uint8_t octet) { return octet >= 'A' && octet <= 'Z' ? octet | 0x20 : octet; }
-
 static bool is(struct text text, const char *word) {
     return text.length == strlen(word) && memcmp(text.octets, word, text.length) == 0;
 }
@@ -40,18 +40,6 @@ static bool same_but_for_case(struct text one, struct text other) {
         if (lower(one.octets[i]) != lower(other.octets[i]))
             return false;
     return true;
-}
-
-static struct text part(struct text text, size_t from, size_t until) {
-    return (struct text){text.octets + from, until - from};
-}
-
-/* Where an octet is; the length if it is not there. */
-static size_t find(struct text text, uint8_t octet) {
-    size_t at = 0;
-    while (at < text.length && text.octets[at] != octet)
-        at++;
-    return at;
 }
 
 static bool is_space(uint8_t octet) {
@@ -132,6 +120,45 @@ static void read_member(struct json *json) {
     free(name.octets);
 }
 
+static void add(struct text *to, const void *octets, size_t length) {
+    to->octets = realloc(to->octets, to->length + length);
+    memcpy(to->octets + to->length, octets, length);
+    to->length += length;
+}
+
+static void add_number(struct text *to, size_t number) {
+    char digit = (char)('0' + number % 10);
+    if (number >= 10)
+        add_number(to, number / 10);
+    add(to, &digit, 1);
+}
+
+/* The number is told, too, because the server masks what looks like somebody's address. */
+static void refuse(string *err, size_t number, struct text pattern, const char *why) {
+    struct text text = {NULL, 0};
+    add(&text, "sender ", 7);
+    add_number(&text, number);
+    add(&text, ", '", 3);
+    add(&text, pattern.octets, pattern.length);
+    add(&text, "', can match nobody: ", 21);
+    add(&text, why, strlen(why));
+    *err = (string){.ptr = text.octets, .len = text.length};
+}
+
+static bool take_senders(string *err) {
+    for (size_t i = 0; i < settings.senders.length; i++) {
+        struct text pattern = settings.senders.list[i];
+        const char *why = pattern_wrong(pattern);
+        if (why) {
+            refuse(err, i + 1, pattern, why);
+            return false;
+        }
+        for (size_t at = 0; at < pattern.length; at++)
+            pattern.octets[at] = lower(pattern.octets[at]);
+    }
+    return true;
+}
+
 void exports_restante_policy_settings_schema(string *ret) {
     business_senders_string_dup_n(ret, SCHEMA, sizeof SCHEMA);
 }
@@ -150,36 +177,9 @@ bool exports_restante_policy_settings_configure(string *text, string *err) {
     if (json_next(&json) || json.at < json.length)
         json.wrong = true;
     business_senders_string_free(text);
-    for (size_t i = 0; i < settings.senders.length; i++)
-        for (size_t at = 0; at < settings.senders.list[i].length; at++)
-            settings.senders.list[i].octets[at] = lower(settings.senders.list[i].octets[at]);
     if (json.wrong)
         business_senders_string_dup(err, "the settings are not what the schema says");
-    return !json.wrong;
-}
-
-/* Whether a pattern, in which * stands for any characters, covers the whole text. */
-static bool matches(struct text pattern, struct text text) {
-    size_t at = 0, read = 0, after = 0, from = 0;
-    bool star = false;
-    while (read < text.length) {
-        if (at < pattern.length && pattern.octets[at] == '*') {
-            star = true;
-            after = ++at;
-            from = read;
-        } else if (at < pattern.length && pattern.octets[at] == lower(text.octets[read])) {
-            at++;
-            read++;
-        } else if (star) {
-            at = after;
-            read = ++from;
-        } else {
-            return false;
-        }
-    }
-    while (at < pattern.length && pattern.octets[at] == '*')
-        at++;
-    return at == pattern.length;
+    return !json.wrong && take_senders(err);
 }
 
 static bool is_listed(const restante_policy_types_message_t *message) {
@@ -189,15 +189,9 @@ static bool is_listed(const restante_policy_types_message_t *message) {
     size_t colon = find(address, ':');
     if (colon < address.length)
         address = part(address, colon + 1, address.length);
-    size_t sign = find(address, '@');
-    struct text user = part(address, 0, sign);
-    struct text domain = part(address, sign + (sign < address.length), address.length);
-    for (size_t i = 0; i < settings.senders.length; i++) {
-        struct text pattern = settings.senders.list[i];
-        bool whole = find(pattern, '@') < pattern.length, number = pattern.length && pattern.octets[0] == '+';
-        if (matches(pattern, whole ? address : number ? user : domain))
+    for (size_t i = 0; i < settings.senders.length; i++)
+        if (pattern_covers(settings.senders.list[i], address))
             return true;
-    }
     return false;
 }
 

@@ -146,7 +146,7 @@ fn says_more(value: &str, service: &str) -> bool {
         NameAddr::parse(contact).is_ok_and(|contact| {
             let known = ["+g.3gpp.icsi-ref", "require", "explicit"];
             contact.params.iter().all(|(name, _)| known.iter().any(|known| name.eq_ignore_ascii_case(known)))
-                && tags::of_contact(&contact.params) == [service]
+                && tags::services(&contact.params) == [service]
         })
     };
     !sip::split_list(value).all(is_service)

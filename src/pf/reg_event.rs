@@ -275,7 +275,7 @@ fn client(interest: &Interest, contact: &Contact, id: ClientId, notify: &Request
         id,
         instance: contact.param("+sip.instance").map(str::to_owned),
         contact: contact.uri.clone(),
-        tags: tags::of_contact(&params),
+        tags: tags::feature_tags(&params),
         source: Source::Network,
         route: vec![interest.hop.clone()],
         flow: None,

@@ -62,7 +62,7 @@ impl Told<'_> {
             id: client_id(contact),
             instance,
             contact: contact.uri.clone(),
-            tags: tags::of_contact(&contact.params),
+            tags: tags::feature_tags(&contact.params),
             source: self.source,
             route: self.route.clone(),
             flow: self.flow,

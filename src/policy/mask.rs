@@ -1,5 +1,6 @@
 //! What a policy writes for the log, made fit for it: personal data masked, control characters escaped, length cut.
 
+use super::tags;
 use crate::queue::question::Question;
 
 /// Longest text, octets.
@@ -50,9 +51,19 @@ fn personal(question: &Question) -> Vec<&str> {
     let numbers = values.iter().filter_map(|value| value.strip_prefix('+')).collect::<Vec<_>>();
     values.extend(numbers);
     values.extend(message.subject.as_deref());
-    values.extend(context.clients.iter().chain(asked).map(|client| client.id.0.as_str()));
+    for client in context.clients.iter().chain(asked) {
+        values.push(client.id.0.as_str());
+        values.extend(client.tags.iter().filter_map(|tag| personal_value(tag)));
+    }
     values.sort_by_key(|value| std::cmp::Reverse(value.len()));
     values
+}
+
+/// The value of a feature tag, if it may be a device's or a person's name.
+fn personal_value(tag: &str) -> Option<&str> {
+    let (name, value) = tag.split_once('=')?;
+    let value = value.trim_matches('"');
+    (!tags::is_harmless(name, value)).then_some(value)
 }
 
 /// Masks whatever looks like a `sip:`, `sips:` or `tel:` URI.
@@ -100,6 +111,16 @@ mod tests {
         );
         let logged = fit_for_log(&said, Some(&question));
         assert_eq!(logged, "user [masked] from [masked] ([masked]), subject \"[masked]\", client [masked]");
+    }
+
+    #[test]
+    fn what_a_device_is_called_does_not_reach_the_log_and_what_it_can_do_does() {
+        let mut question = samples::admission();
+        if let Question::Admission { context, .. } = &mut question {
+            context.clients[0].tags = vec!["+example.name=\"Bob's phone\"".to_owned(), "class=\"business\"".to_owned()];
+        }
+        let said = "name=\"Bob's phone\" class=\"business\"";
+        assert_eq!(fit_for_log(said, Some(&question)), "name=\"[masked]\" class=\"business\"");
     }
 
     #[test]

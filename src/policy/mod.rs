@@ -13,6 +13,7 @@ pub mod policies;
 pub mod samples;
 pub mod schema;
 mod sense;
+pub mod tags;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod trial;

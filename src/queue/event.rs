@@ -75,7 +75,8 @@ pub struct Client {
     pub instance: Option<String>,
     /// The Contact URI; of the S-CSCF if it did not tell which client registered.
     pub contact: String,
-    /// Feature tags (ICSI), unescaped.
+    /// Feature tags: `name`, or `name="value"` once for each value, unescaped (`client.tags` of `wit/policy.wit`). Records
+    /// from before policies were told whole tags have ICSIs without a name, and of others the name; a refresh mends that.
     pub tags: Vec<String>,
     pub source: Source,
     /// Path or S-CSCF URIs, in the order of the Route header of a push.

@@ -2,7 +2,7 @@
 
 use super::effect::BoundContact;
 use super::event::{Client, Envelope, Imdn, Location};
-use super::question::MessageView;
+use super::question::{ClientView, MessageView};
 use super::state::Report;
 use std::fmt;
 
@@ -10,7 +10,7 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
             .field("id", &self.id)
-            .field("tags", &self.tags)
+            .field("tags", &self.tags.len())
             .field("source", &self.source)
             .field("hops", &self.route.len())
             .field("cseq", &self.cseq)
@@ -63,6 +63,18 @@ impl fmt::Debug for Report {
 impl fmt::Debug for BoundContact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BoundContact").field("expires_secs", &self.expires_secs).finish_non_exhaustive()
+    }
+}
+
+/// A value of a feature tag may be what somebody called their phone.
+impl fmt::Debug for ClientView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientView")
+            .field("id", &self.id)
+            .field("tags", &self.tags.len())
+            .field("registered_at", &self.registered_at)
+            .field("expires_at", &self.expires_at)
+            .finish()
     }
 }
 

@@ -50,10 +50,10 @@ pub struct Context {
 }
 
 /// A registered CPM client, as a policy sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ClientView {
     pub id: ClientId,
-    /// ICSI and other feature tags, unescaped.
+    /// Feature tags as in [`super::event::Client::tags`].
     pub tags: Vec<String>,
     pub registered_at: Timestamp,
     pub expires_at: Timestamp,

@@ -49,6 +49,7 @@ mod reports;
 mod restarts;
 mod scenarios;
 mod server;
+mod shipped_policies;
 mod sipp;
 mod stored;
 mod transport;

@@ -2,7 +2,7 @@
 
 use crate::operator::Operator;
 use crate::phone::Phone;
-use crate::server::{BINARY, Setup};
+use crate::server::{BINARY, Setup, said};
 use crate::sipp::Sipp;
 use crate::wire::{REALM, someone};
 use std::fmt::Write as _;
@@ -46,8 +46,17 @@ fn script() -> String {
 fn environment() -> String {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("script/policies");
     let output = Command::new(script).arg("--env").output().unwrap();
-    assert!(output.status.success(), "run script/setup: {}", crate::server::said(&output));
+    assert!(output.status.success(), "run script/setup: {}", said(&output));
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// An author's shell, in which `restante` is the program of the tests.
+fn shell(directory: &Path, script: &str) -> Command {
+    let path = format!("{}:{}", Path::new(BINARY).parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let mut shell = Command::new("bash");
+    shell.arg("-c").arg(environment() + script).current_dir(directory).env("PATH", path);
+    shell.env_remove("CARGO_TARGET_DIR").stdin(Stdio::null());
+    shell
 }
 
 #[test]
@@ -58,20 +67,13 @@ fn from_the_first_line_to_live_as_the_page_says() {
     Sipp::client("defer.xml", server.sip(), &["-m", "3", "-s", &bob, "-key", "expires", "1"]).succeeds();
     server.wait_for_event(&bob, "MessageDiscarded");
     let desk = tempfile::tempdir().unwrap();
-    let path = format!("{}:{}", Path::new(BINARY).parent().unwrap().display(), std::env::var("PATH").unwrap());
-    let output = Command::new("bash")
-        .arg("-c")
-        .arg(environment() + &script())
-        .current_dir(desk.path())
-        .env("PATH", path)
+    let output = shell(desk.path(), &script())
         .env("RESTANTE_SERVER", format!("http://{}", server.admin()))
         .env("RESTANTE_DATA", server.data())
         .env("REALM", REALM)
-        .env_remove("CARGO_TARGET_DIR")
-        .stdin(Stdio::null())
         .output()
         .unwrap();
-    let told = crate::server::said(&output);
+    let told = said(&output);
     assert!(output.status.success(), "{told}");
     assert!(told.contains("a parcel of the shop can be forgotten"), "{told}");
     let kinds: Vec<String> = Operator::of(&server).stream().into_iter().map(|(kind, _)| kind).collect();
@@ -82,4 +84,21 @@ fn from_the_first_line_to_live_as_the_page_says() {
     let text: String = cases.iter().map(|case| std::fs::read_to_string(case.path()).unwrap()).collect();
     assert!(text.contains("decision: expiry"), "real questions: {text}");
     assert!(!text.contains("12025550100") && !text.contains(&bob), "nobody is named: {text}");
+}
+
+#[test]
+fn a_project_in_c_builds_and_its_cases_pass_as_its_readme_says() {
+    let desk = tempfile::tempdir().unwrap();
+    let made =
+        Command::new(BINARY).args(["policy", "new", "x", "--lang", "c"]).current_dir(desk.path()).output().unwrap();
+    assert!(made.status.success(), "{}", said(&made));
+    let project = desk.path().join("x");
+    let readme = std::fs::read_to_string(project.join("README.md")).unwrap();
+    let commands: Vec<&str> =
+        blocks(&readme).into_iter().filter(|(info, _)| *info == "sh").map(|(_, block)| block).collect();
+    assert!(commands.concat().contains("policy test"), "{readme}");
+    let output = shell(&project, &format!("set -eux\n{}", commands.join("\n"))).output().unwrap();
+    let told = said(&output);
+    assert!(output.status.success(), "{told}");
+    assert!(told.contains("a code from the bank is discarded") && !told.contains("FAILED"), "{told}");
 }

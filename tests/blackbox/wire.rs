@@ -70,6 +70,8 @@ pub struct Registration {
     pub instance: String,
     /// Where the client says it is; part of the embedded REGISTER.
     pub contact: String,
+    /// Feature tags beside those of CPM, each with its semicolon before it; part of the same.
+    pub features: &'static str,
     call_id: String,
     cseq: u32,
 }
@@ -84,6 +86,7 @@ impl Registration {
             user: user.to_owned(),
             instance: instance.to_owned(),
             contact: format!("sip:{}@198.51.100.7:5060", unique("bob")),
+            features: "",
             call_id: format!("{}@scscf1.ims.test", unique("3p-")),
             cseq: 0,
         }
@@ -104,8 +107,8 @@ impl Registration {
                 "Contact",
                 format!(
                     "<{}>;+sip.instance=\"<{}>\";+g.3gpp.icsi-ref=\"urn%3Aurn-7%3A3gpp-service.ims.icsi.oma.cpm.msg,\
-                     urn%3Aurn-7%3A3gpp-service.ims.icsi.oma.cpm.deferred\";expires={expires}",
-                    self.contact, self.instance
+                     urn%3Aurn-7%3A3gpp-service.ims.icsi.oma.cpm.deferred\"{};expires={expires}",
+                    self.contact, self.instance, self.features
                 ),
             )
             .with("Supported", "path, gruu")

@@ -33,8 +33,10 @@ typedef struct {
 typedef struct restante_policy_types_client_t {
   // Its `+sip.instance`, else its contact URI.
   business_senders_string_t   id;
-  // The feature tags of its Contact (RFC 3840), unescaped, for example
-  // `+g.3gpp.icsi-ref="urn:urn-7:3gpp-service.ims.icsi.oma.cpm.msg"`.
+  // The feature tags of its Contact (RFC 3840), but for `+sip.instance`: the name in lower case alone, such as
+  // `automata`, or with a value, such as `+g.3gpp.icsi-ref="urn:urn-7:3gpp-service.ims.icsi.oma.cpm.msg"`. Of a list
+  // each value is an entry of its own; services and applications are unescaped; `TRUE` is what the name alone says,
+  // and what is `FALSE` is left out. At most 64 entries and 4,096 octets.
   business_senders_list_string_t   tags;
   // When it registered (a refresh does not change it).
   restante_policy_types_timestamp_t   registered_at;

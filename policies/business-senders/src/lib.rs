@@ -2,10 +2,13 @@
 //! some kinds, such as tablets, get messages only on request. `policies/business-senders-c` is the same in C.
 #![no_std]
 
+mod pattern;
+
+use pattern::Pattern;
 use restante_policy::prelude::*;
 
 struct BusinessSenders {
-    senders: Vec<String>,
+    senders: Vec<Pattern>,
     on_request_tags: Vec<String>,
     /// None: what the recipient prefers.
     expired: Option<expiry::Verdict>,
@@ -17,12 +20,10 @@ impl Policy for BusinessSenders {
     const SCHEMA: &'static str = include_str!("../settings.json");
 
     fn configure(settings: &Object) -> Result<Self, String> {
-        let list = |name| -> Result<Vec<String>, String> {
-            Ok(settings.texts(name)?.unwrap_or_default().into_iter().map(ToOwned::to_owned).collect())
-        };
+        let list = |name| Ok::<_, String>(settings.texts(name)?.unwrap_or_default());
         Ok(Self {
-            senders: list("senders")?.into_iter().map(|pattern| pattern.to_ascii_lowercase()).collect(),
-            on_request_tags: list("on-request-tags")?,
+            senders: patterns(&list("senders")?)?,
+            on_request_tags: list("on-request-tags")?.into_iter().map(ToOwned::to_owned).collect(),
             expired: disposal(settings, "expired", Some(expiry::Verdict::Discard))?,
             others_expired: disposal(settings, "others-expired", None)?,
             handling: match settings.text("handling")? {
@@ -33,6 +34,14 @@ impl Policy for BusinessSenders {
             },
         })
     }
+}
+
+/// Their number is told, too, because the server masks what looks like somebody's address.
+fn patterns(texts: &[&str]) -> Result<Vec<Pattern>, String> {
+    let read = |(at, text): (usize, &&str)| {
+        Pattern::read(text).map_err(|why| format!("sender {}, '{text}', can match nobody: {why}", at + 1))
+    };
+    texts.iter().enumerate().map(read).collect()
 }
 
 fn disposal(
@@ -53,35 +62,8 @@ impl BusinessSenders {
     fn lists(&self, message: &Message) -> bool {
         let Some(sender) = &message.sender else { return false };
         let address = sender.split_once(':').map_or(sender.as_str(), |(_, address)| address).to_ascii_lowercase();
-        let (user, domain) = address.split_once('@').unwrap_or((&address, ""));
-        self.senders.iter().any(|pattern| match pattern {
-            whole if whole.contains('@') => matches(whole, &address),
-            number if number.starts_with('+') => matches(number, user),
-            of_domain => matches(of_domain, domain),
-        })
+        self.senders.iter().any(|pattern| pattern.covers(&address))
     }
-}
-
-/// Whether a pattern, in which `*` stands for any characters, covers the whole text. Every octet of the text is gone back to
-/// at most once for each of the pattern: no pattern takes long.
-fn matches(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
-    let (mut at, mut read) = (0, 0);
-    let mut star = None;
-    while read < text.len() {
-        if pattern.get(at) == Some(&b'*') {
-            star = Some((at + 1, read));
-            at += 1;
-        } else if pattern.get(at) == Some(&text[read]) {
-            (at, read) = (at + 1, read + 1);
-        } else if let Some((after, from)) = star {
-            star = Some((after, from + 1));
-            (at, read) = (after, from + 1);
-        } else {
-            return false;
-        }
-    }
-    pattern[at..].iter().all(|octet| *octet == b'*')
 }
 
 impl Expiry for BusinessSenders {

@@ -136,13 +136,27 @@ impl Json {
         if reader.at == text.len() { Ok(value) } else { Err(reader.wrong("nothing more")) }
     }
 
-    /// The number, if it is one without a fraction that fits.
+    /// The number, if it is whole and fits. How it is written does not matter, as to JSON Schema: `5.0` is 5.
     pub fn integer(&self) -> Option<i64> {
         match self {
-            Json::Number(text) => text.parse().ok(),
+            Json::Number(text) => whole(text),
             _ => None,
         }
     }
+}
+
+/// A number of JSON that is whole, such as `5`, `5.0`, `0.5e1` or `50e-1`.
+fn whole(text: &str) -> Option<i64> {
+    let (number, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (before, after) = number.split_once('.').unwrap_or((number, ""));
+    let after = after.trim_end_matches('0');
+    let digits: i64 = format!("{before}{after}").parse().ok()?;
+    if digits == 0 {
+        return Some(0);
+    }
+    let exponent = exponent.parse::<i32>().ok()?.checked_sub(i32::try_from(after.len()).ok()?)?;
+    let power = 10_i64.checked_pow(exponent.unsigned_abs())?;
+    if exponent >= 0 { digits.checked_mul(power) } else { (digits % power == 0).then(|| digits / power) }
 }
 
 struct Reader<'t> {
@@ -340,7 +354,7 @@ mod tests {
 
     #[test]
     fn settings_are_read() {
-        let text = r#" { "from": "22:00", "n": -12, "x": 1.5e3, "on": true, "who": ["a", "\u00e4\ud83d\ude00\n\""], "no": null, "o": {"k": []} } "#;
+        let text = r#" { "from": "22:00", "n": -12, "x": 1.5, "on": true, "who": ["a", "\u00e4\ud83d\ude00\n\""], "no": null, "o": {"k": []} } "#;
         let settings = Object::read(text).unwrap();
         assert_eq!(settings.text("from"), Ok(Some("22:00")));
         assert_eq!(settings.integer("n"), Ok(Some(-12)));
@@ -353,6 +367,28 @@ mod tests {
         assert_eq!(settings.names().count(), 7);
         assert_eq!(Object::read("{\"a\":1,\"a\":2}").unwrap().integer("a"), Ok(Some(2)), "the last one counts");
         assert_eq!(Object::read("").unwrap(), Object::default());
+    }
+
+    #[test]
+    fn a_whole_number_is_one_however_it_is_written() {
+        for (text, number) in [
+            ("5", 5),
+            ("5.0", 5),
+            ("-5.00", -5),
+            ("1.5e3", 1500),
+            ("50E-1", 5),
+            ("0.5e+1", 5),
+            ("-0.0", 0),
+            ("0e999", 0),
+            ("9223372036854775807", i64::MAX),
+            ("-9223372036854775808.0", i64::MIN),
+        ] {
+            assert_eq!(Json::read(text).unwrap().integer(), Some(number), "{text}");
+        }
+        for text in ["5.5", "1e-1", "15e-1", "1e19", "1e999999999999", "1e-2147483648", "9223372036854775808", "\"5\""]
+        {
+            assert_eq!(Json::read(text).unwrap().integer(), None, "{text}");
+        }
     }
 
     #[test]

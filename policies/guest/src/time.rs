@@ -145,7 +145,9 @@ impl Window {
     /// # Errors
     /// Both times are the same.
     pub fn new(zone: Zone, from: u32, until: u32, days: [bool; 7]) -> Result<Self, String> {
-        if from % 86_400 == until % 86_400 && from != 0 || from == until {
+        // 00:00 to 24:00 is the whole day; from any other time to the same one could be all of it or nothing.
+        let is_whole_day = from == 0 && until == 86_400;
+        if from % 86_400 == until % 86_400 && !is_whole_day {
             return Err("from and until are the same time of day".to_owned());
         }
         Ok(Self { zone, from: from % 86_400, until, days })

@@ -1,4 +1,4 @@
-//! Quiet hours: between two times of day nothing is delivered, and nobody is told of anything; what waits comes when they end.
+//! Quiet hours: between two times of day nothing is pushed, and nobody is told of anything; what waits comes when they end.
 #![no_std]
 
 use restante_policy::prelude::*;
@@ -37,11 +37,13 @@ impl Policy for QuietHours {
 }
 
 impl Delivery for QuietHours {
-    /// Whoever does not want to be disturbed at all is not disturbed when the quiet hours end.
+    /// Whoever does not want to be disturbed at all is not disturbed when the quiet hours end. What is managed was asked
+    /// for by the user, who is awake and waits for it.
     fn judge(&self, context: &Context, _: &Message, _: &Client) -> Result<delivery::Verdict, String> {
         let standard = standard::delivery(context);
+        let waits = self.delivery && standard == delivery::Verdict::Now && !standard::is_managed(context);
         Ok(match self.window.ends(context.now) {
-            Some(end) if self.delivery && standard == delivery::Verdict::Now => delivery::Verdict::HoldUntil(end),
+            Some(end) if waits => delivery::Verdict::HoldUntil(end),
             _ => standard,
         })
     }

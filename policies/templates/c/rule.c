@@ -16,6 +16,13 @@ static bool is(struct text text, const char *word) {
     return text.length == strlen(word) && memcmp(text.octets, word, text.length) == 0;
 }
 
+/* The domains of senders come in lower case. */
+static void lower(struct text text) {
+    for (size_t i = 0; i < text.length; i++)
+        if (text.octets[i] >= 'A' && text.octets[i] <= 'Z')
+            text.octets[i] |= 0x20;
+}
+
 static void say(restante_policy_host_level_t level, const char *line) {
     policy_string_t text;
     policy_string_set(&text, line);
@@ -34,10 +41,12 @@ bool exports_restante_policy_settings_configure(policy_string_t *settings, polic
         do {
             struct text name = json_text(&json);
             json.wrong |= !json_take(&json, ':');
-            if (is(name, "domain"))
+            if (is(name, "domain")) {
                 domain = json_text(&json);
-            else
+                lower(domain);
+            } else {
                 json_skip(&json);
+            }
             free(name.octets);
         } while (json_take(&json, ','));
         json.wrong |= !json_take(&json, '}');

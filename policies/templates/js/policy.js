@@ -21,7 +21,8 @@ export const settings = {
 
   // What is thrown here is shown to the operator. It must be a string.
   configure(json) {
-    domain = JSON.parse(json).domain ?? 'bank.example';
+    // The domains of senders come in lower case.
+    domain = (JSON.parse(json).domain ?? 'bank.example').toLowerCase();
   },
 };
 

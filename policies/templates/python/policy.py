@@ -33,7 +33,8 @@ class Settings(wit_world.exports.Settings):
         # What Err carries is shown to the operator.
         if not isinstance(settings, dict):
             raise Err("the settings must be a JSON object")
-        domain = settings.get("domain", "bank.example")
+        # The domains of senders come in lower case.
+        domain = settings.get("domain", "bank.example").lower()
 
 
 class Expiry(wit_world.exports.Expiry):

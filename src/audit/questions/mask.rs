@@ -3,14 +3,13 @@
 //! What a policy may go by keeps its kind: a telephone number stays one of as many digits, a short code a short code, a
 //! realm of the operator the realm. What stands for what is in memory only, and gone when the program ends.
 
+use crate::policy::tags;
 use crate::queue::question::{ClientView, Context, MessageView, Question};
 use crate::types::{Address, ClientId, MessageId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A country code that no country has: whatever follows is nobody's number.
 const NOWHERE: &str = "999";
-/// Feature tags that say what a client can do, and nothing of whose it is.
-const HARMLESS: [&str; 2] = ["urn:urn-7:", "urn%3Aurn-7%3A"];
 
 /// What stands for what, by the order in which it was met.
 pub(super) struct Mask {
@@ -22,6 +21,7 @@ pub(super) struct Mask {
     subjects: Names,
     messages: Names,
     tags: Names,
+    values: Names,
 }
 
 /// Numbers for texts.
@@ -39,8 +39,8 @@ impl Mask {
     pub fn new(realms: impl IntoIterator<Item = String>) -> Self {
         let names = Names::default;
         let (people, domains, clients) = (names(), names(), names());
-        let (subjects, messages, tags) = (names(), names(), names());
-        Self { realms: realms.into_iter().collect(), people, domains, clients, subjects, messages, tags }
+        let (subjects, messages, tags, values) = (names(), names(), names(), names());
+        Self { realms: realms.into_iter().collect(), people, domains, clients, subjects, messages, tags, values }
     }
 
     pub fn question(&mut self, question: &Question) -> Question {
@@ -104,21 +104,24 @@ impl Mask {
         }
     }
 
-    /// A tag that is not known to be harmless keeps its name only; an instance stays that of its client.
+    /// Of a tag what standards know stays, name and value each; an instance stays that of its client.
     fn tag(&mut self, tag: &str, client: &str) -> String {
-        let Some((name, value)) = tag.split_once('=') else {
-            return if is_harmless(tag) { tag.to_owned() } else { format!("tag-{}", self.tags.number(tag)) };
-        };
+        let (name, value) = tag.split_once('=').map_or((tag, None), |(name, value)| (name, Some(value)));
         if name.trim().eq_ignore_ascii_case("+sip.instance") {
+            let value = value.unwrap_or_default();
             // The same device may be written with brackets or without.
             let same = value.trim_matches('"').trim_matches(['<', '>']) == client.trim_matches(['<', '>']);
             let id = self.client_id(if same { client } else { value });
             return format!("{name}=\"{id}\"");
         }
-        if is_harmless(value) {
-            return tag.to_owned();
+        // A service without its name was stored before clients had whole tags.
+        let is_known = tags::is_known(name) || value.is_none() && tags::is_service(name);
+        let name = if is_known { name.to_owned() } else { format!("tag-{}", self.tags.number(name)) };
+        match value.map(|value| value.trim_matches('"')) {
+            None => name,
+            Some(value) if tags::is_harmless(&name, value) => format!("{name}=\"{value}\""),
+            Some(value) => format!("{name}=\"value-{}\"", self.values.number(value)),
         }
-        format!("{name}=\"value-{}\"", self.tags.number(value))
     }
 
     fn address(&mut self, address: &Address) -> Address {
@@ -139,14 +142,6 @@ impl Mask {
         }
         format!("domain-{}.example", self.domains.number(host))
     }
-}
-
-/// A tag without a value that says what a client can do: short words, no address, no number of a device.
-fn is_harmless(text: &str) -> bool {
-    let text = text.trim_matches('"');
-    let is_personal = text.contains('@') || text.bytes().filter(u8::is_ascii_digit).count() > 6;
-    let is_word = !text.contains(':') && text.len() <= 48;
-    HARMLESS.iter().any(|known| text.starts_with(known)) && !text.contains('@') || is_word && !is_personal
 }
 
 /// Another user part of the same kind.

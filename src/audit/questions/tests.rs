@@ -97,6 +97,11 @@ fn clients_and_their_tags_lose_what_tells_whose_they_are() {
             "audio",
             "+g.owner=\"bob@elsewhere.test\"",
             "+g.imsi=\"262011234567890\"",
+            "+g.3gpp.icsi-ref=\"Bob Smith's phone\"",
+            "+g.owner=\"Bob Smith's phone\"",
+            "class=\"business\"",
+            "description=\"<Bob's>\"",
+            "+example.tablet",
             "sip:bob@elsewhere.test",
         ]
         .map(str::to_owned)
@@ -119,9 +124,14 @@ fn clients_and_their_tags_lose_what_tells_whose_they_are() {
             "+g.3gpp.icsi-ref=\"urn:urn-7:3gpp-service.ims.icsi.oma.cpm.msg\"",
             "urn:urn-7:3gpp-service.ims.icsi.oma.cpm.msg",
             "audio",
-            "+g.owner=\"value-1\"",
-            "+g.imsi=\"value-2\"",
+            "tag-1=\"value-1\"",
+            "tag-2=\"value-2\"",
+            "+g.3gpp.icsi-ref=\"value-3\"",
+            "tag-1=\"value-3\"",
+            "class=\"business\"",
+            "description=\"value-4\"",
             "tag-3",
+            "tag-4",
         ]
     );
     assert_eq!((asked.registered_at, asked.expires_at), (client.registered_at, client.expires_at));

@@ -1,4 +1,4 @@
-//! Tests of new projects; that they build is tried by the docs' test, which has the tools.
+//! Tests of new projects; that those in Rust and C build is tried by the docs' test (`tests/blackbox/policy_docs.rs`).
 
 use super::*;
 use crate::kit::case;

@@ -21,7 +21,7 @@ const OTHERS: [&str; 2] = ["+g.oma.sip-im", "+g.3gpp.iari-ref"];
 /// is enough.
 pub(super) fn service(request: &Request) -> Service {
     let contacts = NameAddr::list(&request.headers, "Accept-Contact");
-    let tags = contacts.iter().flat_map(|contact| tags::of_contact(&contact.params));
+    let tags = contacts.iter().flat_map(|contact| tags::services(&contact.params));
     let lines = ["P-Asserted-Service", "P-Preferred-Service"].into_iter().flat_map(|name| request.headers.all(name));
     let named = lines.flat_map(|line| line.split(',')).map(|service| service.trim().to_owned());
     let services: Vec<String> = tags.chain(named).filter(|service| is_service(service)).collect();

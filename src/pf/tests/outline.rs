@@ -13,6 +13,10 @@ use crate::types::IdSource;
 /// Numbers, hosts and words of WX-1 and WX-3 that nobody may read in a log.
 const PRIVATE: [&str; 6] = ["+1202", "5550", "198.51.100", "train", "bob@", "zanzibar"];
 
+/// A Contact with words of its owner's.
+const NAMED: &str =
+    "<sip:bob@198.51.100.7:5060;transport=tcp>;description=\"<of the train>\";+example.owner=\"bob@home\"";
+
 #[track_caller]
 fn shows_nothing(shown: &str) {
     for private in PRIVATE {
@@ -28,6 +32,7 @@ fn requests_and_commands_show_no_personal_data() {
         desk.scscf(&subject),
         desk.scscf(&request(WX_3)),
         desk.user(&own_register(), BOB),
+        desk.scscf(&with(&own_register(), "Contact", NAMED)),
         desk.phone(&own_register()),
         desk.scscf(&with(&own_register(), "Contact", "<sip:bob@198.51.100.7>;expires=0")),
     ] {
@@ -45,7 +50,8 @@ fn queue_events_effects_and_questions_show_no_personal_data() {
     let subject = with(&request(WX_1), "Subject", "the train");
     let ids = IdSource::new([3; 16], SECRET);
     let mut queue: Option<Queue> = None;
-    for received in [desk.scscf(&subject), desk.user(&own_register(), BOB), desk.scscf(&request(WX_3))] {
+    let named = with(&own_register(), "Contact", NAMED);
+    for received in [desk.scscf(&subject), desk.scscf(&named), desk.scscf(&request(WX_3))] {
         let verb = verb(received);
         let queue = queue.get_or_insert_with(|| Queue::new(verb.user.clone()));
         let profile = crate::formats::Profile::default();

@@ -1,8 +1,12 @@
 //! A client's own REGISTER (RFC 3261 section 10.3): who may, for how long, and the way back.
 
 use super::*;
+use crate::queue::decide::Env;
 use crate::queue::event::{Flow, Gone, Source};
-use crate::types::{Address, ClientId};
+use crate::queue::question::{Judge, Question, Ruling};
+use crate::queue::run::run;
+use crate::queue::{Queue, standard};
+use crate::types::{Address, ClientId, IdSource};
 use std::time::Duration;
 
 const INSTANCE: &str = "<urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf7>";
@@ -187,4 +191,38 @@ fn where_it_came_from_is_kept() {
         let client = bound(desk.at("198.51.100.7:40000", transport, &own_register(), NOW));
         assert_eq!(client.flow, Some(Flow { reliable, peer: "198.51.100.7:40000".parse().unwrap() }));
     }
+}
+
+/// What is asked when a message waits and this REGISTER comes.
+fn asked(registration: &Request) -> Vec<Question> {
+    let ids = IdSource::new([3; 16], SECRET);
+    let mut asked = Vec::new();
+    let mut queue = None;
+    for received in [Desk::new().scscf(&request(WX_1)), received(registration)] {
+        let verb = verb(received);
+        let queue = queue.get_or_insert_with(|| Queue::new(verb.user.clone()));
+        let profile = crate::formats::Profile::default();
+        let env = Env { now: NOW, ids: &ids, rules: &verb.realm.rules, profile: &profile };
+        run(queue, &verb.command, &env, |question| {
+            asked.push(question.clone());
+            Ruling { verdict: standard::answer(question), judge: Judge::Native }
+        });
+    }
+    asked
+}
+
+#[test]
+fn a_policy_is_told_the_feature_tags_of_the_contact_as_its_contract_says() {
+    let contact = "<sip:bob@198.51.100.7:5060;transport=tcp>;+sip.instance=\"<urn:uuid:1>\";expires=600;automata;\
+        +g.3gpp.icsi-ref=\"urn%3Aurn-7%3A3gpp-service.ims.icsi.oma.cpm.deferred,urn%3Aurn-7%3Ax\";+Example.Device=\"tablet\"";
+    let questions = asked(&contacts(contact));
+    let Some(Question::Delivery { context, client, .. }) = questions.last() else { panic!("{questions:?}") };
+    let tags = [
+        "automata",
+        "+g.3gpp.icsi-ref=\"urn:urn-7:3gpp-service.ims.icsi.oma.cpm.deferred\"",
+        "+g.3gpp.icsi-ref=\"urn:urn-7:x\"",
+        "+example.device=\"tablet\"",
+    ];
+    assert_eq!(client.tags, tags);
+    assert_eq!(context.clients[0].tags, tags);
 }

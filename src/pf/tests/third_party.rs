@@ -34,7 +34,7 @@ fn wx_3_the_embedded_register_tells_the_client() {
     assert_eq!((client.id, client.instance.as_deref()), (ClientId(INSTANCE.to_owned()), Some(INSTANCE)));
     assert_eq!(client.contact, "sip:bob@198.51.100.7:5060;transport=tcp");
     assert_eq!(client.tags.len(), 4);
-    assert!(client.tags.contains(&crate::pf::CPM_DEFERRED.to_owned()));
+    assert!(client.tags.contains(&format!("+g.3gpp.icsi-ref=\"{}\"", crate::pf::CPM_DEFERRED)));
     assert_eq!((client.source, client.flow), (Source::Network, None));
     assert_eq!(client.route, [SCSCF_URI], "the S-CSCF knows the Path");
     assert_eq!((client.call_id.as_str(), client.cseq), ("reg-55aa@198.51.100.7", 4));

@@ -3,8 +3,8 @@
 
 use super::{ENGINE, strategy};
 use crate::policy::schema::check_settings;
-use crate::policy::{Binding, Component, check::check};
-use crate::queue::question::{ClientView, Context, Delivery, Handling, Hook, MessageView, Question, Verdict};
+use crate::policy::{Binding, Component, PolicyError, check::check};
+use crate::queue::question::{ClientView, Context, Delivery, Disposal, Handling, Hook, MessageView, Question, Verdict};
 use crate::queue::standard;
 use crate::types::{Address, Digest, Timestamp};
 use proptest::prelude::*;
@@ -73,6 +73,69 @@ fn settings_that_make_no_sense_are_refused_by_the_schema_or_the_policy() {
     }
 }
 
+/// What both say of a list with this sender in it.
+fn said_of_sender(component: &Arc<Component>, pattern: &str) -> Result<(), String> {
+    let settings = json!({ "senders": ["bank.example", pattern] });
+    let text = check_settings(component, &settings, 64 << 10).unwrap();
+    match Binding::new(Arc::clone(component), text) {
+        Ok(_) => Ok(()),
+        Err(PolicyError::Settings { reason, .. }) => Err(reason),
+        Err(other) => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_pattern_that_can_match_nobody_is_refused_with_what_to_write() {
+    for (pattern, what) in [
+        ("sip:otp@bank.example", "leave out the scheme"),
+        ("tel:+1202*", "leave out the scheme"),
+        ("bank.example:5060", "leave out the scheme and the port"),
+        ("bank .example", "no spaces"),
+        ("<otp@bank.example>", "angle brackets"),
+        ("+12025550100;user=phone", "parameters"),
+        ("+1-202-555*", "without separators"),
+        ("+1.202@ims.example", "without separators"),
+        ("(202)555*", "without separators"),
+        ("202-555-0100", "without separators"),
+        ("Bank.Example.", "leave out the dot"),
+        ("otp@bank.example.", "leave out the dot"),
+        ("@bank.example", "the domain alone"),
+        ("otp@", "the domain alone"),
+        ("otp@bank@example", "the domain alone"),
+    ] {
+        let said = [&*RUST, &*C].map(|component| said_of_sender(component, pattern).unwrap_err());
+        assert_eq!(said[0], said[1]);
+        assert!(said[0].contains("sender 2, '") && said[0].contains(what), "{pattern}: {}", said[0]);
+    }
+    for pattern in
+        ["*", "[2001:db8::*]", "otp@[2001:db8::1]", "192.0.2.*", "12345", "1-800.example", "a-b_c@x", "*@*.x"]
+    {
+        for component in [&*RUST, &*C] {
+            assert_eq!(said_of_sender(component, pattern), Ok(()), "{pattern}");
+        }
+    }
+}
+
+#[test]
+fn as_many_senders_as_the_schema_allows_find_room() {
+    let senders: Vec<String> = (0..1000).map(|number| format!("{number:048}.bank.example")).collect();
+    let settings = json!({ "senders": senders, "expired": "discard", "others-expired": "store" });
+    assert!(settings.to_string().len() > 60_000, "nearly all that settings may be");
+    for component in [&*RUST, &*C] {
+        let policy = bound(component, &settings);
+        let ask = |sender: &str| {
+            let context = crate::policy::samples::sample_context();
+            let sender = Address::parse(sender).ok();
+            policy.judge(&Question::Expiry {
+                context,
+                message: MessageView { sender, ..crate::policy::samples::sample_message() },
+            })
+        };
+        assert_eq!(ask(&format!("sip:otp@{}", senders[999])), Ok(Verdict::Expiry(Disposal::Discard)));
+        assert_eq!(ask("sip:otp@bank.example"), Ok(Verdict::Expiry(Disposal::Store)));
+    }
+}
+
 #[test]
 fn both_refuse_settings_that_no_schema_has_seen() {
     for text in [
@@ -103,7 +166,7 @@ fn both_refuse_settings_that_no_schema_has_seen() {
 
 /// Texts of few letters, so that patterns often cover addresses.
 fn pattern() -> impl Strategy<Value = String> {
-    prop_oneof!["[ab*]{0,4}", "[ABab*]{0,3}@[ab*.]{1,5}", "\\+[12*]{0,4}", "[ab]\\.x", Just("*".to_owned())]
+    prop_oneof!["[ab*]{0,4}", "[ABab12*]{0,3}@[ab*.]{1,5}", "\\+?[12*]{0,4}", "[ab]\\.x", "[a1+*.@: ()\\[\\]-]{1,4}"]
         .prop_filter("the schema wants a letter", |pattern| !pattern.is_empty())
 }
 
@@ -113,7 +176,8 @@ fn tag() -> impl Strategy<Value = String> {
 
 fn settings() -> impl Strategy<Value = Value> {
     let disposal = || prop::sample::select(vec!["discard", "store", "preference"]);
-    let senders = prop::collection::vec(pattern(), 0..5);
+    let fits = |pattern: &String| said_of_sender(&RUST, pattern).is_ok();
+    let senders = prop::collection::vec(pattern().prop_filter("it could match somebody", fits), 0..5);
     let tags = prop::collection::vec(tag(), 0..4);
     let handling = prop::sample::select(vec!["push", "manage", "preference"]);
     (senders, tags, disposal(), disposal(), handling, any::<u8>()).prop_map(
@@ -129,7 +193,7 @@ fn settings() -> impl Strategy<Value = Value> {
 
 /// A question about a sender and a client that settings of few letters often cover.
 fn question() -> impl Strategy<Value = Question> {
-    let sender = prop::option::of("(sip:[abAB]{1,3}@[ab.]{0,3}[ab]|sip:\\+[12]{1,3}@a|tel:\\+[12]{1,3})");
+    let sender = prop::option::of("(sip:[abAB]{1,3}@[ab.]{0,3}[ab]|sip:\\+?[12]{1,3}@a|tel:\\+?[12]{1,3})");
     let hook = prop::sample::select(vec![Hook::Delivery, Hook::Expiry, Hook::Handling]);
     (hook, strategy::context(), strategy::message(), sender, prop::collection::vec(tag(), 0..4), strategy::client())
         .prop_map(|(hook, context, message, sender, tags, client)| {
@@ -144,6 +208,11 @@ fn question() -> impl Strategy<Value = Question> {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn rust_and_c_agree_on_what_can_match_nobody(pattern in pattern()) {
+        prop_assert_eq!(said_of_sender(&RUST, &pattern), said_of_sender(&C, &pattern));
+    }
 
     #[test]
     fn rust_and_c_agree(settings in settings(), questions in prop::collection::vec(question(), 1..8)) {

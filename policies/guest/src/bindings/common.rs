@@ -21,8 +21,10 @@ pub mod restante {
       pub struct Client {
         /// Its `+sip.instance`, else its contact URI.
         pub id: _rt::String,
-        /// The feature tags of its Contact (RFC 3840), unescaped, for example
-        /// `+g.3gpp.icsi-ref="urn:urn-7:3gpp-service.ims.icsi.oma.cpm.msg"`.
+        /// The feature tags of its Contact (RFC 3840), but for `+sip.instance`: the name in lower case alone, such as
+        /// `automata`, or with a value, such as `+g.3gpp.icsi-ref="urn:urn-7:3gpp-service.ims.icsi.oma.cpm.msg"`. Of a list
+        /// each value is an entry of its own; services and applications are unescaped; `TRUE` is what the name alone says,
+        /// and what is `FALSE` is left out. At most 64 entries and 4,096 octets.
         pub tags: _rt::Vec::<_rt::String>,
         /// When it registered (a refresh does not change it).
         pub registered_at: Timestamp,

@@ -38,7 +38,7 @@ pub mod exports {
           ExpiredDiscarded,
           /// It has expired and was put into the message store.
           ExpiredStored,
-          /// It has been waiting for long.
+          /// The user is back: a client registered, and messages wait to be managed.
           Reminder,
           /// Something that this version does not define. Answer `none` unless you know the name.
           Other(_rt::String),

@@ -11,7 +11,8 @@ impl Policy for Rule {
     const SCHEMA: &'static str = include_str!("../settings.json");
 
     fn configure(settings: &Object) -> Result<Self, String> {
-        Ok(Self { domain: settings.text("domain")?.unwrap_or("bank.example").to_owned() })
+        // The domains of senders come in lower case.
+        Ok(Self { domain: settings.text("domain")?.unwrap_or("bank.example").to_ascii_lowercase() })
     }
 }
 
