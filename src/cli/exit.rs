@@ -46,6 +46,8 @@ pub enum CliError {
     Read { file: PathBuf, cause: std::io::Error },
     #[error("cannot write {file}: {cause}; check the name, the permissions and the room on the disk", file = file.display())]
     Write { file: PathBuf, cause: std::io::Error },
+    #[error("{file} is there already and is not overwritten: give another --out", file = file.display())]
+    Exists { file: PathBuf },
     #[error("{origin}: these are no settings: {cause}; give a JSON object, or the name of a file that has one", origin = origin.display())]
     SettingsForm { origin: PathBuf, cause: String },
     #[error("no time is between {since} and {until}: give a --since before --until")]
@@ -101,6 +103,7 @@ impl CliError {
             Self::Config(_)
             | Self::Filter { .. }
             | Self::ComponentTooLong { .. }
+            | Self::Exists { .. }
             | Self::SettingsForm { .. }
             | Self::NoTime { .. }
             | Self::NoCandidate { .. }
