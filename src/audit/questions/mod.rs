@@ -11,11 +11,11 @@ use crate::config::Config;
 use crate::journal::JournalRead;
 use crate::kit::case::{Case, document_of, verdict_document};
 use crate::policy::verdict_in_words;
-use crate::queue::question::Hook;
+use crate::queue::question::{Hook, Question};
 use crate::queue::recall::{Loss, Recalled};
 use crate::types::{Digest, UserKey};
 use mask::Mask;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Cases of one decision, in order of time.
 pub type Cases = BTreeMap<&'static str, Vec<Case>>;
@@ -38,7 +38,7 @@ pub fn questions(
 ) -> Result<(Cases, Counts), AuditError> {
     let begin = || Choice { limit, chosen: BTreeMap::new() };
     let (choice, counts) = walk(journal, config, scope, threads, &begin, progress)?;
-    let mut mask = Mask::new(config.realms.keys().cloned());
+    let mut mask = Mask::new(config.realms.keys().cloned().chain(choice.realms()));
     let cases = choice.in_order().map(|(hook, found)| (hook.name(), cases(hook, found, &mut mask))).collect();
     Ok((cases, counts))
 }
@@ -59,6 +59,23 @@ fn cases(hook: Hook, found: Vec<Recalled>, mask: &mut Mask) -> Vec<Case> {
 /// What a question is drawn by: a digest of what tells it from others.
 type Lot = [u8; 32];
 
+/// One command may ask of several clients, and about several causes, at the same moment: each has its own lot.
+fn lot(user: UserKey, question: &Question) -> Lot {
+    let (context, message) = (question.context(), question.message());
+    let mut told = Vec::with_capacity(128);
+    told.extend_from_slice(&user.0);
+    told.extend_from_slice(&message.id.0);
+    told.extend_from_slice(&context.now.0.to_be_bytes());
+    told.extend_from_slice(&message.attempts.to_be_bytes());
+    told.extend_from_slice(question.hook().name().as_bytes());
+    match question {
+        Question::Delivery { client, .. } => told.extend_from_slice(client.id.0.as_bytes()),
+        Question::Notification { cause, .. } => told.push(*cause as u8),
+        Question::Admission { .. } | Question::Handling { .. } | Question::Expiry { .. } => {}
+    }
+    Digest::of(&told).0
+}
+
 /// Those with the lowest lots so far, of each decision.
 struct Choice {
     limit: usize,
@@ -77,6 +94,13 @@ impl Choice {
         }
     }
 
+    /// Those that served: the operator's, even if they are not configured (any more).
+    fn realms(&self) -> Vec<String> {
+        let chosen = self.chosen.values().flat_map(BTreeMap::values);
+        let realms: BTreeSet<&str> = chosen.map(|recalled| recalled.question.context().realm.as_str()).collect();
+        realms.into_iter().map(str::to_owned).collect()
+    }
+
     fn in_order(self) -> impl Iterator<Item = (Hook, Vec<Recalled>)> {
         self.chosen.into_iter().map(|(hook, chosen)| {
             let mut found: Vec<Recalled> = chosen.into_values().collect();
@@ -88,16 +112,7 @@ impl Choice {
 
 impl Gather for Choice {
     fn asked(&mut self, user: UserKey, recalled: Recalled) {
-        let (context, message, hook) =
-            (recalled.question.context(), recalled.question.message(), recalled.question.hook());
-        let mut told = Vec::with_capacity(64);
-        told.extend_from_slice(&user.0);
-        told.extend_from_slice(&message.id.0);
-        told.extend_from_slice(&context.now.0.to_be_bytes());
-        told.extend_from_slice(&message.attempts.to_be_bytes());
-        told.extend_from_slice(hook.name().as_bytes());
-        let lot = Digest::of(&told).0;
-        self.add(hook, lot, recalled);
+        self.add(recalled.question.hook(), lot(user, &recalled.question), recalled);
     }
 
     fn lost(&mut self, _: &str, _: Loss, _: Hook) {}
