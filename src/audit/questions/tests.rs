@@ -6,11 +6,14 @@ use crate::audit::whatif::tests::{config, standard, town};
 use crate::kit::case::{Decision, question_of, verdict_of};
 use crate::queue::question::{ClientView, Judge};
 use crate::queue::standard;
+use crate::shelf::MemoryShelf;
 use crate::types::{Address, ClientId, MessageId, Timestamp};
 
 fn export(limit: usize, scope: &Scope) -> Cases {
     let (journal, _) = town(&standard);
-    questions(&journal, &config(), scope, limit, 2, &|_| ()).unwrap().0
+    let (shelf, config) = (MemoryShelf::default(), config());
+    let mut deciders = Deciders::new(&shelf, &config.policy).unwrap();
+    questions(&journal, &config, scope, limit, &mut deciders, 2, &|_| ()).unwrap().0
 }
 
 #[test]

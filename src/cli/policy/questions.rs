@@ -1,7 +1,8 @@
 //! `restante policy questions`: real questions, without the people, as cases for `restante policy test`.
 
 use super::past::{self, Bar};
-use crate::audit::questions::{Cases, questions};
+use crate::app::ReadCatalogue;
+use crate::audit::questions::{Cases, Deciders, questions};
 use crate::cli::args::Questions;
 use crate::cli::{CliError, out};
 use crate::kit::case::{Case, FILE_BYTES_MAX, to_yaml};
@@ -10,14 +11,18 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub(super) fn run(arguments: &Questions) -> Result<(), CliError> {
     let opened = past::open(&arguments.past, Some(&arguments.from))?;
     let decisions = if arguments.decision.is_empty() { Hook::ALL.to_vec() } else { arguments.decision.clone() };
     let scope = past::scope(&arguments.past, decisions, arguments.message)?;
-    let bar = Bar::new();
+    let catalogue = ReadCatalogue(Arc::clone(&opened.journal));
+    let mut deciders = Deciders::new(&catalogue, &opened.config.policy)?;
+    let (bar, limit) = (Bar::new(), arguments.limit);
+    let show = |seen| bar.show(seen);
     let (cases, counts) =
-        questions(&*opened.journal, &opened.config, &scope, arguments.limit, past::cores(), &|seen| bar.show(seen))?;
+        questions(&*opened.journal, &opened.config, &scope, limit, &mut deciders, past::cores(), &show)?;
     drop(bar);
     match &arguments.out {
         Some(folder) => write(folder, &cases)?,
