@@ -100,6 +100,7 @@ impl CliError {
     #[must_use]
     pub const fn exit(&self) -> Exit {
         match self {
+            Self::Case(CaseError::Read { .. }) | Self::Test(TestError::Case(CaseError::Read { .. })) => Exit::Io,
             Self::Config(_)
             | Self::Filter { .. }
             | Self::ComponentTooLong { .. }
@@ -107,7 +108,7 @@ impl CliError {
             | Self::SettingsForm { .. }
             | Self::NoTime { .. }
             | Self::NoCandidate { .. }
-            | Self::New(NewError::Name { .. } | NewError::Taken { .. })
+            | Self::New(NewError::Name { .. } | NewError::Reserved { .. } | NewError::Taken { .. })
             | Self::Test(
                 TestError::NoComponent { .. }
                 | TestError::SeveralComponents { .. }

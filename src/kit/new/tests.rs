@@ -66,6 +66,30 @@ fn what_is_there_is_not_touched() {
 }
 
 #[test]
+fn a_project_may_take_the_place_of_an_empty_directory_and_leaves_nothing_beside_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().join("there/x");
+    fs::create_dir_all(&at).unwrap();
+    new("x", Lang::C, &at).unwrap();
+    assert!(at.join("cases/expired.yaml").exists());
+    assert_eq!(fs::read_dir(dir.path().join("there")).unwrap().count(), 1);
+    // A file in the way of the directory: nothing is written, and nothing is left.
+    fs::write(dir.path().join("file"), "mine").unwrap();
+    assert!(new("x", Lang::C, &dir.path().join("file")).is_err());
+    assert!(new("x", Lang::C, &dir.path().join("file/x")).is_err());
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+}
+
+#[test]
+fn names_that_a_later_tool_would_refuse_are_refused_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["standard", "deadbeef", "match", "core", "std", "restante-policy", "test"] {
+        let error = new(name, Lang::Rust, &dir.path().join("x")).unwrap_err();
+        assert!(matches!(error, NewError::Reserved { .. }) && error.to_string().contains(name), "{name}: {error}");
+    }
+}
+
+#[test]
 fn names_are_what_all_tools_take() {
     let dir = tempfile::tempdir().unwrap();
     let long = "a".repeat(NAME_BYTES_MAX + 1);

@@ -25,6 +25,7 @@ mod tests;
 
 pub use ledger::{Verified, Written, catalogue, component_of, entries, replay, tenures, verify, written};
 pub use tenure::Tenures;
+pub use texts::check_name;
 pub use views::entry_view;
 
 use self::decide::{Order, Rules};
