@@ -1,4 +1,4 @@
-//! `restante policy new`: writes a project that builds as it is, and needs nothing of this repository.
+//! `restante policy new`: writes a project that builds as it is, with its language's tools and nothing of this repository.
 
 mod templates;
 #[cfg(test)]
@@ -14,8 +14,8 @@ use templates::File;
 /// Longest name of a project, octets: what the catalogue takes.
 pub const NAME_BYTES_MAX: usize = crate::policy::policies::NAME_BYTES_MAX;
 
-/// Names that no package of Rust has: keywords, and crates that every policy could mean.
-const RUST: [&str; 49] = [
+/// Names that a policy in Rust cannot have: keywords, and crates that it is made with.
+const RUST: [&str; 64] = [
     "abstract",
     "alloc",
     "as",
@@ -24,10 +24,12 @@ const RUST: [&str; 49] = [
     "become",
     "box",
     "break",
+    "cfg-if",
     "const",
     "continue",
     "core",
     "crate",
+    "dlmalloc",
     "do",
     "dyn",
     "else",
@@ -42,6 +44,7 @@ const RUST: [&str; 49] = [
     "impl",
     "in",
     "let",
+    "libc",
     "loop",
     "macro",
     "match",
@@ -65,6 +68,18 @@ const RUST: [&str; 49] = [
     "trait",
     "true",
     "try",
+    "type",
+    "typeof",
+    "unsafe",
+    "unsized",
+    "use",
+    "virtual",
+    "where",
+    "while",
+    "windows-link",
+    "windows-sys",
+    "wit-bindgen",
+    "yield",
 ];
 
 /// What a policy can be written in.

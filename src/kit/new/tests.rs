@@ -46,6 +46,22 @@ fn a_rust_project_has_the_whole_guest_crate() {
 }
 
 #[test]
+fn a_rust_project_locks_what_the_shipped_policies_are_built_with() {
+    let dir = tempfile::tempdir().unwrap();
+    new("night-shift", Lang::Rust, &dir.path().join("x")).unwrap();
+    let packages = |text: &str| -> Vec<toml::Value> {
+        let lock: toml::Table = text.parse().unwrap();
+        lock["package"].as_array().unwrap().clone()
+    };
+    let shipped = packages(include_str!("../../../policies/Cargo.lock"));
+    let locked = packages(&fs::read_to_string(dir.path().join("x/Cargo.lock")).unwrap());
+    let (own, others): (Vec<_>, Vec<_>) =
+        locked.into_iter().partition(|one| one["name"].as_str() == Some("night-shift"));
+    assert_eq!(own.len(), 1);
+    assert!(others.len() >= 3 && others.iter().all(|one| shipped.contains(one)), "{others:?}");
+}
+
+#[test]
 fn the_contract_in_a_project_is_the_server_s() {
     let dir = tempfile::tempdir().unwrap();
     let contract = include_str!("../../../wit/policy.wit");
