@@ -1,4 +1,4 @@
-//! Real questions as cases for a policy's author: a fair choice of them, with what was decided, and without the people.
+//! Real questions as cases for a policy's author: a fair choice of them, with what was decided, under other names.
 
 mod deciders;
 #[cfg(test)]

@@ -90,8 +90,9 @@ pub enum Policy {
     /// Asks a candidate the questions of the past and shows what it would have decided otherwise: the past of a server, if
     /// --server or RESTANTE_SERVER names one, or that of a data directory
     Diff(Diff),
-    /// Writes real questions, under other names, as cases for `restante policy test`: moments, sizes, realms and settings
-    /// stay, so whoever has another log may know whose they are
+    /// Writes real questions as cases for `restante policy test`, under other names
+    ///
+    /// They are pseudonymous, not anonymous: moments, sizes, realms and the settings of policies stay.
     Questions(Questions),
 }
 

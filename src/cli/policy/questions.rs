@@ -1,4 +1,4 @@
-//! `restante policy questions`: real questions, without the people, as cases for `restante policy test`.
+//! `restante policy questions`: real questions, under other names, as cases for `restante policy test`.
 
 use super::past::{self, Bar};
 use crate::app::ReadCatalogue;

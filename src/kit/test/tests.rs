@@ -167,13 +167,16 @@ fn a_field_that_cannot_be_read_is_told_with_its_case_and_the_others_are_tried() 
 
 #[test]
 fn a_component_that_takes_no_settings_of_its_cases_is_told_with_each_of_them() {
-    use crate::policy::tests::guest::Guest;
+    use crate::policy::tests::guest::{Guest, answer, manage};
     let dir = tempfile::tempdir().unwrap();
     fs::create_dir(dir.path().join("cases")).unwrap();
     fs::write(dir.path().join("cases/one.yaml"), "- question: { decision: expiry }\n- question: { decision: expiry }")
         .unwrap();
     let component = dir.path().join("p.wasm");
-    fs::write(&component, Guest::new().settings("{}", "unreachable").build()).unwrap();
+    let mut guest = Guest::new();
+    let (at, length) = guest.text(b"{}");
+    let guest = guest.settings(answer(&[(0, at), (4, length)]), "unreachable").judge("handling", manage());
+    fs::write(&component, guest.build()).unwrap();
     let report = test(dir.path(), Some(&component), &limits()).unwrap();
     assert_eq!(report.count(Outcome::Failed), 2, "{report}");
     assert!(report.results.iter().all(|result| result.trouble.is_some()), "{report}");
