@@ -170,6 +170,41 @@ fn real_questions_become_cases_that_name_nobody_and_can_be_tested() {
 }
 
 #[test]
+fn questions_overwrite_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, _server) = past::write(&folder.path().join("data"));
+    let (data, cases) = (folder.path().join("data"), folder.path().join("cases"));
+    let line = format!("policy questions --from {} --decision expiry --out {}", data.display(), cases.display());
+    let output = restante(&line);
+    assert!(output.status.success() && text(&output.stderr).contains("4 questions about 2 of 2 users"), "{output:?}");
+    std::fs::write(cases.join("expiry.yaml"), "mine").unwrap();
+    let output = restante(&line);
+    assert_eq!(output.status.code(), Some(64), "{output:?}");
+    let told = text(&output.stderr);
+    assert!(told.contains("expiry.yaml") && told.contains("give another --out"), "{told}");
+    assert_eq!(std::fs::read_to_string(cases.join("expiry.yaml")).unwrap(), "mine");
+}
+
+#[test]
+fn components_are_held_to_the_limits_of_the_configuration_that_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (config, cases) = (folder.path().join("restante.toml"), folder.path().join("cases"));
+    std::fs::write(&config, "[realms.\"a.test\"]\n[policy]\ncomponent-bytes-max = 2048\n").unwrap();
+    std::fs::create_dir(&cases).unwrap();
+    std::fs::write(cases.join("one.yaml"), "question: { decision: expiry }").unwrap();
+    let (config, project) = (config.display(), folder.path().display());
+    for (line, code) in
+        [(format!("policy check {STANDARD}"), 65), (format!("policy test {project} --component {STANDARD}"), 64)]
+    {
+        assert_eq!(restante(&line).status.code(), Some(0), "{line}");
+        let held = restante(&format!("{line} --config {config}"));
+        assert_eq!(held.status.code(), Some(code), "{held:?}");
+        let told = text(&held.stdout) + &text(&held.stderr);
+        assert!(told.contains("2048") && told.contains("policy.component-bytes-max"), "{told}");
+    }
+}
+
+#[test]
 fn what_operators_did_is_read_and_verified() {
     let folder = tempfile::tempdir().unwrap();
     let (_, _server) = past::write(folder.path());

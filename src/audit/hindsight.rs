@@ -99,7 +99,7 @@ fn moment(at: Timestamp) -> Option<String> {
 }
 
 /// On a machine whose cores are all busy a deadline may pass without any fault of the candidate's: it is asked twice.
-fn ask(binding: &Binding, question: &Question) -> Result<Verdict, Failure> {
+pub(super) fn ask(binding: &Binding, question: &Question) -> Result<Verdict, Failure> {
     let once = || binding.judge(question).map_err(|failed| failed.failure);
     match once() {
         Err(Failure::Timeout | Failure::Unavailable) => once(),

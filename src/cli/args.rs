@@ -4,7 +4,7 @@ mod policy;
 mod when;
 
 pub use policy::{
-    Bind, DecisionError, Diff, Lang, Named, New, Past, Place, Policy, Questions, Reason, Server, SignatureFile,
+    Bind, DecisionError, Diff, Lang, Limits, Named, New, Past, Place, Policy, Questions, Reason, Server, SignatureFile,
     SignatureFileError, Test, Upload,
 };
 pub use when::{When, WhenError};

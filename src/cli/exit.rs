@@ -46,6 +46,8 @@ pub enum CliError {
     Read { file: PathBuf, cause: std::io::Error },
     #[error("cannot write {file}: {cause}; check the name, the permissions and the room on the disk", file = file.display())]
     Write { file: PathBuf, cause: std::io::Error },
+    #[error("{file} is there already and is not overwritten: give another --out", file = file.display())]
+    Exists { file: PathBuf },
     #[error("{origin}: these are no settings: {cause}; give a JSON object, or the name of a file that has one", origin = origin.display())]
     SettingsForm { origin: PathBuf, cause: String },
     #[error("no time is between {since} and {until}: give a --since before --until")]
@@ -98,13 +100,15 @@ impl CliError {
     #[must_use]
     pub const fn exit(&self) -> Exit {
         match self {
+            Self::Case(CaseError::Read { .. }) | Self::Test(TestError::Case(CaseError::Read { .. })) => Exit::Io,
             Self::Config(_)
             | Self::Filter { .. }
             | Self::ComponentTooLong { .. }
+            | Self::Exists { .. }
             | Self::SettingsForm { .. }
             | Self::NoTime { .. }
             | Self::NoCandidate { .. }
-            | Self::New(NewError::Name { .. } | NewError::Taken { .. })
+            | Self::New(NewError::Name { .. } | NewError::Reserved { .. } | NewError::Taken { .. })
             | Self::Test(
                 TestError::NoComponent { .. }
                 | TestError::SeveralComponents { .. }

@@ -308,6 +308,8 @@ pub enum CaseError {
     Read { file: PathBuf, cause: std::io::Error },
     #[error("{}: the case file is longer than {FILE_BYTES_MAX} octets: split it", file.display())]
     TooLong { file: PathBuf },
+    #[error("{}: the case file is not UTF-8 (octet {at}): save it as UTF-8", file.display())]
+    Encoding { file: PathBuf, at: usize },
     #[error("{}: the name of a case file ends in .yaml, .yml or .json: rename it", file.display())]
     Kind { file: PathBuf },
     #[error("{}: {detail}. Correct it there: docs/policy-authors.md has every field of a case", file.display())]

@@ -7,13 +7,14 @@ mod tests;
 
 pub use report::{CaseResult, Outcome, TestReport};
 
-use super::case::{self, Case, CaseError, question_of, verdict_document, verdict_of};
+use super::case::{self, Case, CaseError, VerdictDoc, question_of, verdict_document, verdict_of};
 use crate::config;
 use crate::policy::policies::SettingsProblem;
 use crate::policy::schema::check_settings;
 use crate::policy::trial::{Trial, Tried};
 use crate::policy::{PolicyError, failure_name};
 use crate::queue::question::{Hook, Question, Verdict};
+use crate::queue::recall::effective;
 use crate::queue::standard;
 use crate::types::Digest;
 use report::{Answered, Failing};
@@ -52,12 +53,12 @@ pub enum TestError {
 /// [`TestError`] if there is nothing to ask, nobody to ask, or a case cannot be read. Other verdicts than expected are no
 /// errors: they are in the report.
 pub fn test(dir: &Path, component: Option<&Path>, limits: &config::Policy) -> Result<TestReport, TestError> {
-    let cases = cases(&dir.join("cases"))?;
+    let Found { cases, left_out } = cases(&dir.join("cases"))?;
     let path = component.map_or_else(|| find::component(dir), |path| Ok(path.to_owned()))?;
     let bytes = component_of(&path, limits.component_bytes_max)?;
     let mut bench = Bench { trial: None, bytes: &bytes, settings: None, limits };
-    let mut report =
-        TestReport { component: path, digest: Digest::of(&bytes), bytes: bytes.len(), results: Vec::new() };
+    let (digest, octets) = (Digest::of(&bytes), bytes.len());
+    let mut report = TestReport { component: path, digest, bytes: octets, results: Vec::new(), left_out };
     for (file, case) in cases {
         report.results.push(bench.result(&file, case)?);
     }
@@ -72,31 +73,46 @@ fn component_of(path: &Path, limit: usize) -> Result<Vec<u8>, TestError> {
     if bytes.len() > limit { Err(TestError::TooLong { path: path.to_owned(), limit }) } else { Ok(bytes) }
 }
 
-/// Every case of every case file, with the file's name.
-fn cases(dir: &Path) -> Result<Vec<(String, Case)>, TestError> {
+/// What the case directory of a project has.
+struct Found {
+    /// Every case of every case file, with the file's name.
+    cases: Vec<(String, Case)>,
+    /// What is no case file, and is left out: directories, and files of another kind.
+    left_out: Vec<String>,
+}
+
+fn cases(dir: &Path) -> Result<Found, TestError> {
     let none = || TestError::NoCases { dir: dir.to_owned() };
     let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Err(none()),
         Err(cause) => return Err(TestError::Read { path: dir.to_owned(), cause }),
     };
-    let mut files = Vec::new();
+    let (mut files, mut left_out) = (Vec::new(), Vec::new());
     for entry in entries {
         let path = entry.map_err(|cause| TestError::Read { path: dir.to_owned(), cause })?.path();
-        if matches!(path.extension().and_then(|kind| kind.to_str()), Some("yaml" | "yml" | "json")) {
+        let is_kind = matches!(path.extension().and_then(|kind| kind.to_str()), Some("yaml" | "yml" | "json"));
+        if is_kind && !path.is_dir() {
             files.push(path);
+        } else {
+            left_out.push(name(&path));
         }
-        if files.len() > FILES_MAX {
+        if files.len() > FILES_MAX || left_out.len() > FILES_MAX {
             return Err(TestError::TooManyFiles { dir: dir.to_owned() });
         }
     }
     files.sort();
+    left_out.sort();
     let mut cases = Vec::new();
     for file in files {
-        let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = name(&file);
         cases.extend(case::read(&file)?.into_iter().map(|case| (name.clone(), case)));
     }
-    if cases.is_empty() { Err(none()) } else { Ok(cases) }
+    if cases.is_empty() { Err(none()) } else { Ok(Found { cases, left_out }) }
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// The component with the settings of the last case; compiled once, as that can take half a minute.
@@ -110,8 +126,14 @@ struct Bench<'b> {
 impl Bench<'_> {
     /// What came of one case.
     fn result(&mut self, file: &str, case: Case) -> Result<CaseResult, TestError> {
-        let question = question_of(&case.question)?;
-        let mut result = CaseResult::new(file, &case.name, question.hook(), case.expect);
+        let mut result = CaseResult::new(file, &case.name, case.question.decision.into(), case.expect);
+        let question = match question_of(&case.question) {
+            Ok(question) => question,
+            Err(error) => {
+                result.trouble = Some(error.to_string());
+                return Ok(result);
+            }
+        };
         let settings = case.settings.unwrap_or_else(|| Value::Object(Map::new()));
         if let Some(refusal) = self.settle(&settings)? {
             result.trouble = Some(refusal);
@@ -132,10 +154,10 @@ impl Bench<'_> {
         if self.settings.as_ref() == Some(settings) {
             return Ok(None);
         }
-        if self.trial.is_none() {
-            self.trial = Some(self.start(settings)?);
-        }
-        let Some(trial) = &mut self.trial else { return Ok(None) };
+        let trial = match &mut self.trial {
+            Some(trial) => trial,
+            none => none.insert(Trial::load(self.bytes, self.limits)?),
+        };
         let text = match check_settings(trial.component(), settings, self.limits.settings_bytes_max) {
             Ok(text) => text,
             Err(problems) => {
@@ -149,14 +171,6 @@ impl Bench<'_> {
             Err(other) => return Err(other.into()),
         }
         Ok(None)
-    }
-
-    /// Compiles it. A component that does not start with `{}` may do so with the settings of the case.
-    fn start(&self, settings: &Value) -> Result<Trial, PolicyError> {
-        match Trial::new(self.bytes, "{}", self.limits) {
-            Err(PolicyError::Settings { .. }) => Trial::new(self.bytes, &settings.to_string(), self.limits),
-            other => other,
-        }
     }
 }
 
@@ -198,10 +212,17 @@ fn judge(result: &mut CaseResult, question: &Question) {
     } else {
         match &result.expected {
             None => Outcome::Shown,
-            expected if *expected == result.verdict => Outcome::Passed,
+            Some(expected) if result.verdict.as_ref().is_some_and(|verdict| is_same(question, expected, verdict)) => {
+                Outcome::Passed
+            }
             Some(_) => Outcome::Failed,
         }
     };
+}
+
+/// Two verdicts that come to the same are the same, as in `restante policy diff`.
+fn is_same(question: &Question, expected: &VerdictDoc, verdict: &VerdictDoc) -> bool {
+    effective(question, &verdict_of(expected)) == effective(question, &verdict_of(verdict))
 }
 
 const fn hook_of(verdict: &Verdict) -> Hook {

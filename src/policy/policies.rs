@@ -210,8 +210,8 @@ pub type Name = String;
 pub enum PoliciesError {
     #[error("no policy is named '{0}': restante policy list shows all")]
     NoSuchPolicy(Name),
-    #[error("'{0}' names {1} policies: give more of the digest")]
-    Ambiguous(Name, usize),
+    #[error("'{0}' names {several}", several = several(.1))]
+    Ambiguous(Name, Vec<Digest>),
     #[error("the policy {0} is retired: upload it again")]
     Retired(Digest),
     #[error("this server has no realm '{0}': give one of its configuration")]
@@ -294,6 +294,17 @@ fn problems(problems: &[SettingsProblem]) -> String {
         let _ = write!(text, " {at}{between}{what};");
         text
     })
+}
+
+/// Policies that one answer names; of more than that, the number says enough.
+const NAMED_MAX: usize = 10;
+
+/// So many of their digits that they can be given as they stand.
+fn several(policies: &[Digest]) -> String {
+    let first = |policy: &Digest| policy.to_string().chars().take(16).collect::<String>();
+    let named = policies.iter().take(NAMED_MAX).map(first).collect::<Vec<_>>().join(", ");
+    let more = if policies.len() > NAMED_MAX { ", …" } else { "" };
+    format!("{} policies: give the digest of the one that is meant, or its first digits: {named}{more}", policies.len())
 }
 
 fn names(hooks: &[Hook]) -> String {

@@ -39,11 +39,19 @@ impl Trial {
     /// # Errors
     /// [`PolicyError`]: it is not acceptable, or refuses the settings.
     pub fn new(component: &[u8], settings: &str, limits: &config::Policy) -> Result<Self, PolicyError> {
-        let limits = config::Policy { instances_max: 1, ..limits.clone() };
-        let component = Engine::metered(&limits, Arc::new(NoCounters))?.load(component)?;
-        let mut trial = Self { component, settings: String::new(), log: Vec::new() };
+        let mut trial = Self::load(component, limits)?;
         trial.settle(settings)?;
         Ok(trial)
+    }
+
+    /// Compiles the component, with a meter built in. It must be given settings before it is asked anything.
+    ///
+    /// # Errors
+    /// [`PolicyError`]: it is not acceptable.
+    pub fn load(component: &[u8], limits: &config::Policy) -> Result<Self, PolicyError> {
+        let limits = config::Policy { instances_max: 1, ..limits.clone() };
+        let component = Engine::metered(&limits, Arc::new(NoCounters))?.load(component)?;
+        Ok(Self { component, settings: String::new(), log: Vec::new() })
     }
 
     /// Gives the component other settings (JSON text) from now on, without compiling it again.

@@ -70,6 +70,12 @@ impl Address {
         Ok(Self(format!("tel:{number}")))
     }
 
+    /// The address of nobody (RFC 2606), for where one must stand.
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self("sip:nobody@nobody.invalid".to_owned())
+    }
+
     /// The canonical text.
     #[must_use]
     pub fn as_str(&self) -> &str {

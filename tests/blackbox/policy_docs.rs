@@ -3,13 +3,15 @@
 use crate::operator::Operator;
 use crate::phone::Phone;
 use crate::server::{BINARY, Setup, said};
-use crate::sipp::Sipp;
-use crate::wire::{REALM, someone};
+use crate::wire::REALM;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 const PAGE: &str = include_str!("../../docs/policy-authors.md");
+
+/// What the page's server does with expired messages.
+const EXPIRED: &str = "expired = \"store\"";
 
 /// What is said of a block after the three backticks, and the block.
 fn blocks(page: &str) -> Vec<(&str, &str)> {
@@ -32,9 +34,9 @@ fn script() -> String {
         match info {
             "sh" => writeln!(script, "{block}").unwrap(),
             // The target is not to be had without the internet: the environment of script/policies stands in. The server
-            // is the test's.
+            // is the test's, with the same configuration for its own realm.
             "sh,once" => assert_eq!(block, "rustup target add wasm32-unknown-unknown"),
-            "sh,server" => assert!(block.contains("restante serve --data"), "{block}"),
+            "sh,server" => assert!(block.contains("restante serve --config") && block.contains(EXPIRED), "{block}"),
             "text" | "rust" => {}
             other => panic!("{other}: is this block to be run?"),
         }
@@ -62,28 +64,35 @@ fn shell(directory: &Path, script: &str) -> Command {
 #[test]
 fn from_the_first_line_to_live_as_the_page_says() {
     let phone = Phone::answering(200);
-    let server = Setup::behind(phone.address()).start();
-    let bob = someone();
-    Sipp::client("defer.xml", server.sip(), &["-m", "3", "-s", &bob, "-key", "expires", "1"]).succeeds();
-    server.wait_for_event(&bob, "MessageDiscarded");
+    let server = Setup::behind(phone.address()).config(&format!("[realms.\"{REALM}\"]\n{EXPIRED}")).start();
     let desk = tempfile::tempdir().unwrap();
     let output = shell(desk.path(), &script())
         .env("RESTANTE_SERVER", format!("http://{}", server.admin()))
         .env("RESTANTE_DATA", server.data())
+        .env("CONFIG", server.data().with_file_name("restante.toml"))
+        .env("SIP", server.sip().to_string())
         .env("REALM", REALM)
         .output()
         .unwrap();
     let told = said(&output);
     assert!(output.status.success(), "{told}");
     assert!(told.contains("a parcel of the shop can be forgotten"), "{told}");
+    // What the page promises to show: the shadow, the past, the messages after it was activated.
+    assert_eq!(told.matches("-> SIP/2.0 202").count(), 6, "{told}");
+    assert!(told.contains("asked 3: 1 the same, 2 different, 0 failed"), "{told}");
+    assert!(told.contains("store → discard: 2"), "{told}");
+    assert_eq!(told.matches("MessageDiscarded").count(), 2, "{told}");
     let kinds: Vec<String> = Operator::of(&server).stream().into_iter().map(|(kind, _)| kind).collect();
-    for kind in ["PolicyUploaded", "PolicyShadowed", "PolicyActivated", "PolicyRolledBack", "PolicyRetired"] {
+    for kind in
+        ["PolicyUploaded", "PolicyShadowed", "ShadowEnded", "PolicyActivated", "PolicyRolledBack", "PolicyRetired"]
+    {
         assert!(kinds.iter().any(|it| it == kind), "{kind} in {kinds:?}\n{told}");
     }
-    let cases: Vec<_> = std::fs::read_dir(desk.path().join("night-shift/real")).unwrap().map(Result::unwrap).collect();
-    let text: String = cases.iter().map(|case| std::fs::read_to_string(case.path()).unwrap()).collect();
-    assert!(text.contains("decision: expiry"), "real questions: {text}");
-    assert!(!text.contains("12025550100") && !text.contains(&bob), "nobody is named: {text}");
+    let text = std::fs::read_to_string(desk.path().join("night-shift/real/expiry.yaml")).unwrap();
+    assert!(text.contains("decision: expiry") && text.contains("expect: store"), "real questions: {text}");
+    for name in ["bank.example", "bob@", "alice@"] {
+        assert!(!text.contains(name), "nobody is named: {text}");
+    }
 }
 
 #[test]

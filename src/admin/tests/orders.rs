@@ -95,7 +95,7 @@ fn every_refusal_has_its_status_and_what_a_program_wants_to_know() {
     let text = || "x".to_owned();
     let refusals: Vec<(PoliciesError, &str, &str)> = vec![
         (PoliciesError::NoSuchPolicy(text()), "404", ""),
-        (PoliciesError::Ambiguous(text(), 2), "409", ""),
+        (PoliciesError::Ambiguous(text(), vec![POLICY]), "409", ""),
         (PoliciesError::Retired(POLICY), "410", ""),
         (PoliciesError::NoSuchRealm(text()), "404", ""),
         (PoliciesError::TooLarge { octets: 2, limit: 1 }, "413", ""),

@@ -36,6 +36,8 @@ impl Names {
 }
 
 impl Mask {
+    /// The realms are the operator's own. All must be known before the first question: a host is masked by what is known
+    /// when it is met.
     pub fn new(realms: impl IntoIterator<Item = String>) -> Self {
         let names = Names::default;
         let (people, domains, clients) = (names(), names(), names());
@@ -44,8 +46,6 @@ impl Mask {
     }
 
     pub fn question(&mut self, question: &Question) -> Question {
-        // The realm that served it is the operator's, even if it is not configured any more.
-        self.realms.insert(question.context().realm.clone());
         match question {
             Question::Admission { context, message } => {
                 Question::Admission { context: self.context(context), message: self.message(message) }
@@ -125,7 +125,7 @@ impl Mask {
     }
 
     fn address(&mut self, address: &Address) -> Address {
-        let number = self.people.number(address.as_str());
+        let number = self.people.number(person(address));
         let user = like(address.user(), number);
         let text = if address.host().is_empty() {
             format!("tel:{user}")
@@ -133,7 +133,7 @@ impl Mask {
             format!("sip:{user}@{}", self.host(address.host()))
         };
         // It is one by its making; should it not be, nobody is better than somebody.
-        Address::parse(&text).unwrap_or_else(|_| address.in_realm("nobody.invalid"))
+        Address::parse(&text).unwrap_or_else(|_| Address::nobody())
     }
 
     fn host(&mut self, host: &str) -> String {
@@ -142,6 +142,11 @@ impl Mask {
         }
         format!("domain-{}.example", self.domains.number(host))
     }
+}
+
+/// Who it is: the number, however it is written; else the whole address.
+fn person(address: &Address) -> &str {
+    if address.user().starts_with('+') { address.user() } else { address.as_str() }
 }
 
 /// Another user part of the same kind.

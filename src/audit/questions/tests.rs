@@ -4,13 +4,16 @@ use super::mask::Mask;
 use super::*;
 use crate::audit::whatif::tests::{config, standard, town};
 use crate::kit::case::{Decision, question_of, verdict_of};
-use crate::queue::question::{ClientView, Question};
+use crate::queue::question::{ClientView, Judge};
 use crate::queue::standard;
+use crate::shelf::MemoryShelf;
 use crate::types::{Address, ClientId, MessageId, Timestamp};
 
 fn export(limit: usize, scope: &Scope) -> Cases {
     let (journal, _) = town(&standard);
-    questions(&journal, &config(), scope, limit, 2, &|_| ()).unwrap().0
+    let (shelf, config) = (MemoryShelf::default(), config());
+    let mut deciders = Deciders::new(&shelf, &config.policy).unwrap();
+    questions(&journal, &config, scope, limit, &mut deciders, 2, &|_| ()).unwrap().0
 }
 
 #[test]
@@ -150,4 +153,54 @@ fn message_ids_and_media_types_lose_their_chance() {
     assert_eq!(question.message().id, MessageId(first));
     assert_eq!(question.message().content_type, "multipart/mixed");
     assert_eq!(masked(&mut mask, |_| ()).message().id, MessageId(first), "the same message is the same");
+}
+
+#[test]
+fn one_number_is_one_person_however_it_is_written() {
+    let mut mask = Mask::new(["ims.example.net".to_owned()]);
+    let [sip, tel] =
+        ["sip:+12025550123@ims.example.net", "tel:+12025550123"].map(|address| sender_of(&mut mask, address));
+    assert_eq!(sip.strip_prefix("sip:").unwrap().split_once('@').unwrap().0, tel.strip_prefix("tel:").unwrap());
+}
+
+/// A delivery question of this realm, at this moment, about a message of this sender's.
+fn recalled(realm: &str, now: u64, sender: &str, client: &str) -> Recalled {
+    let samples = crate::policy::samples::all().into_iter().map(|(_, question)| question);
+    let mut question = samples.into_iter().find(|question| question.hook() == Hook::Delivery).unwrap();
+    if let Question::Delivery { context, message, client: asked } = &mut question {
+        (context.realm, context.now) = (realm.to_owned(), Timestamp(now));
+        context.user = Address::parse(&format!("sip:bob@{realm}")).unwrap();
+        message.sender = Some(Address::parse(sender).unwrap());
+        asked.id = ClientId(client.to_owned());
+    }
+    let verdict = standard::answer(&question);
+    Recalled { question, verdict, judge: Judge::Native }
+}
+
+fn chosen(all: impl IntoIterator<Item = Recalled>) -> Choice {
+    let mut choice = Choice { limit: 100, chosen: BTreeMap::new() };
+    all.into_iter().for_each(|recalled| choice.asked(UserKey([1; 16]), recalled));
+    choice
+}
+
+#[test]
+fn a_realm_that_is_not_configured_stays_in_what_comes_before_it_as_well() {
+    let sender = "sip:alice@west.test";
+    let choice = chosen([recalled("east.test", 1, sender, "a"), recalled("west.test", 2, "sip:eve@east.test", "a")]);
+    assert_eq!(choice.realms(), ["east.test", "west.test"]);
+    let mut mask = Mask::new(choice.realms());
+    for (_, found) in choice.in_order() {
+        for recalled in found {
+            let masked = mask.question(&recalled.question);
+            let host = |question: &Question| question.message().sender.as_ref().unwrap().host().to_owned();
+            assert_eq!(host(&masked), host(&recalled.question));
+        }
+    }
+}
+
+#[test]
+fn what_is_withheld_from_two_clients_at_once_is_two_questions() {
+    let asked = ["phone", "tablet", "phone"].map(|client| recalled("east.test", 1, "tel:7", client));
+    let (_, found) = chosen(asked).in_order().next().unwrap();
+    assert_eq!(found.len(), 2);
 }

@@ -14,6 +14,8 @@ pub enum Policy {
     Check {
         /// The component (a WebAssembly file)
         file: PathBuf,
+        #[command(flatten)]
+        limits: Limits,
         /// One JSON object instead of text
         #[arg(long)]
         json: bool,
@@ -88,7 +90,9 @@ pub enum Policy {
     /// Asks a candidate the questions of the past and shows what it would have decided otherwise: the past of a server, if
     /// --server or RESTANTE_SERVER names one, or that of a data directory
     Diff(Diff),
-    /// Writes real questions, anonymised, as cases for `restante policy test`
+    /// Writes real questions as cases for `restante policy test`, under other names
+    ///
+    /// They are pseudonymous, not anonymous: moments, sizes, realms and the settings of policies stay.
     Questions(Questions),
 }
 
@@ -258,7 +262,7 @@ pub struct Questions {
 /// `restante policy new …`
 #[derive(Clone, Debug, ClapArgs)]
 pub struct New {
-    /// What it is called: letters, digits, `-` and `_`
+    /// What it is called: small letters, digits, `-` and `_`, a letter first
     pub name: String,
     /// What it is written in
     #[arg(long, value_enum)]
@@ -277,6 +281,14 @@ pub enum Lang {
     C,
 }
 
+/// The limits that a policy is held to.
+#[derive(Clone, Debug, Default, ClapArgs)]
+pub struct Limits {
+    /// Configuration file (TOML) of the server, for the limits of its [policy]; without it the defaults
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
 /// `restante policy test …`
 #[derive(Clone, Debug, ClapArgs)]
 pub struct Test {
@@ -285,6 +297,8 @@ pub struct Test {
     /// Another component
     #[arg(long, value_name = "FILE")]
     pub component: Option<PathBuf>,
+    #[command(flatten)]
+    pub limits: Limits,
     /// One JSON object instead of text
     #[arg(long)]
     pub json: bool,

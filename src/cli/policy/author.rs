@@ -2,7 +2,6 @@
 
 use crate::cli::args::{Lang, New, Test};
 use crate::cli::{CliError, out};
-use crate::config;
 use crate::kit;
 use std::path::PathBuf;
 
@@ -20,7 +19,8 @@ pub(super) fn new(arguments: &New) -> Result<(), CliError> {
 
 /// Verdicts other than expected are exit code 65.
 pub(super) fn test(arguments: &Test) -> Result<(), CliError> {
-    let report = kit::test(&arguments.dir, arguments.component.as_deref(), &config::Policy::default())?;
+    let limits = super::limits_of(&arguments.limits)?;
+    let report = kit::test(&arguments.dir, arguments.component.as_deref(), &limits)?;
     if arguments.json {
         out::result(serde_json::to_string_pretty(&report).unwrap_or_default());
     } else {

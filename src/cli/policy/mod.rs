@@ -8,8 +8,8 @@ mod questions;
 
 pub use api::ApiError;
 
-use super::args::Policy;
-use super::{CliError, out};
+use super::args::{Limits, Policy};
+use super::{CliError, load, out};
 use crate::config;
 use crate::policy::{Engine, NoCounters, check, engine};
 use serde_json::Value;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 pub(super) fn run(command: &Policy) -> Result<(), CliError> {
     match command {
-        Policy::Check { file, json } => check(file, *json),
+        Policy::Check { file, limits, json } => check(file, limits, *json),
         Policy::New(arguments) => author::new(arguments),
         Policy::Test(arguments) => author::test(arguments),
         Policy::Diff(arguments) if !api::is_asked(arguments) => diff::run(arguments),
@@ -35,9 +35,9 @@ pub(super) fn compile_worker(memory_bytes_max: usize, stack_bytes_max: usize, co
 }
 
 /// Prints the report; an unacceptable component is exit code 65.
-fn check(file: &Path, json: bool) -> Result<(), CliError> {
-    let bytes = read(file)?;
-    let engine = Engine::new(&config::Policy::default(), Arc::new(NoCounters))?;
+fn check(file: &Path, limits: &Limits, json: bool) -> Result<(), CliError> {
+    let (bytes, limits) = (read(file)?, limits_of(limits)?);
+    let engine = Engine::new(&limits, Arc::new(NoCounters))?;
     let report = check::check(&bytes, &engine)?;
     if json {
         out::result(serde_json::to_string_pretty(&report).unwrap_or_default());
@@ -45,6 +45,12 @@ fn check(file: &Path, json: bool) -> Result<(), CliError> {
         out::result(&report);
     }
     if report.is_acceptable() { Ok(()) } else { Err(CliError::Unacceptable { file: file.to_owned() }) }
+}
+
+/// Those of the configuration that is named, else the defaults.
+fn limits_of(limits: &Limits) -> Result<config::Policy, CliError> {
+    let Some(file) = &limits.config else { return Ok(config::Policy::default()) };
+    Ok(load(Some(file), &config::Overrides::default())?.policy)
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, CliError> {

@@ -95,12 +95,13 @@ pub(super) fn catalogued(journal: &Arc<RocksReader>, policy: &str) -> Result<Byt
         let digits = policy.to_ascii_lowercase();
         name == Some(policy) || digits.len() >= DIGITS_MIN && digest.to_string().starts_with(&digits)
     };
-    let mut found = kept.filter(|(digest, kept)| is_meant(digest, kept.name.as_deref())).map(|(digest, _)| *digest);
-    let Some(digest) = found.next() else { return Err(CliError::NoCandidate { candidate: policy.to_owned() }) };
-    match found.count() {
-        0 => {
+    let named = kept.filter(|(digest, kept)| is_meant(digest, kept.name.as_deref())).map(|(digest, _)| *digest);
+    let found: Vec<Digest> = named.collect();
+    match *found.as_slice() {
+        [] => Err(CliError::NoCandidate { candidate: policy.to_owned() }),
+        [digest] => {
             keeper::component_of(&shelf, digest)?.ok_or_else(|| CliError::NoCandidate { candidate: policy.to_owned() })
         }
-        more => Err(PoliciesError::Ambiguous(policy.to_owned(), more + 1).into()),
+        _ => Err(PoliciesError::Ambiguous(policy.to_owned(), found).into()),
     }
 }

@@ -41,7 +41,8 @@ pub fn question_of(doc: &QuestionDoc) -> Result<Question, CaseError> {
         Decision::Admission => Question::Admission { context, message },
         Decision::Handling => Question::Handling { context, message },
         Decision::Delivery => {
-            let client = client.map_or_else(|| client_view(&ClientDoc::default(), now), Ok)?;
+            let ordinary = || client_view("question.client.tags", &ClientDoc::default(), now);
+            let client = client.map_or_else(ordinary, Ok)?;
             Question::Delivery { context, message, client }
         }
         Decision::Expiry => Question::Expiry { context, message },
@@ -76,7 +77,7 @@ fn client_of(doc: &QuestionDoc, now: Timestamp) -> Result<Option<ClientView>, Ca
     }
     let listed = doc.clients.as_ref().and_then(|clients| clients.first());
     let ordinary = ClientDoc::default();
-    client_view(doc.client.as_ref().or(listed).unwrap_or(&ordinary), now).map(Some)
+    client_view("question.client.tags", doc.client.as_ref().or(listed).unwrap_or(&ordinary), now).map(Some)
 }
 
 fn context_of(doc: &QuestionDoc, now: Timestamp, asked: Option<&ClientView>) -> Result<Context, CaseError> {
@@ -85,7 +86,10 @@ fn context_of(doc: &QuestionDoc, now: Timestamp, asked: Option<&ClientView>) -> 
         Some(clients) if clients.len() > CLIENTS_MAX => {
             return Err(too_many("question.clients", clients.len(), CLIENTS_MAX));
         }
-        Some(clients) => clients.iter().map(|client| client_view(client, now)).collect::<Result<_, _>>()?,
+        Some(clients) => {
+            let view = |client| client_view("question.clients.tags", client, now);
+            clients.iter().map(view).collect::<Result<_, _>>()?
+        }
         None => asked.cloned().into_iter().collect(),
     };
     Ok(Context {
@@ -105,9 +109,9 @@ fn context_of(doc: &QuestionDoc, now: Timestamp, asked: Option<&ClientView>) -> 
     })
 }
 
-fn client_view(doc: &ClientDoc, now: Timestamp) -> Result<ClientView, CaseError> {
+fn client_view(field: &'static str, doc: &ClientDoc, now: Timestamp) -> Result<ClientView, CaseError> {
     let tags = match &doc.tags {
-        Some(tags) if tags.len() > TAGS_MAX => return Err(too_many("client.tags", tags.len(), TAGS_MAX)),
+        Some(tags) if tags.len() > TAGS_MAX => return Err(too_many(field, tags.len(), TAGS_MAX)),
         Some(tags) => tags.clone(),
         None => TAGS.map(str::to_owned).to_vec(),
     };
@@ -130,7 +134,7 @@ fn message_of(doc: &QuestionDoc, context: &Context) -> Result<MessageView, CaseE
     Ok(MessageView {
         id: message.id.as_deref().map_or(Ok(ID), id)?,
         mode: message.mode.into(),
-        sender: message.sender.as_deref().map(|text| address("message.sender", text)).transpose()?,
+        sender: message.sender.as_deref().map(|text| address("question.message.sender", text)).transpose()?,
         size: message.size.unwrap_or(SIZE),
         content_type: message.content_type.clone().unwrap_or_else(|| CONTENT_TYPE.to_owned()),
         subject: message.subject.clone(),
@@ -152,7 +156,7 @@ fn address(field: &'static str, text: &str) -> Result<Address, CaseError> {
 
 fn id(text: &str) -> Result<MessageId, CaseError> {
     let why = || "an id has 32 hexadecimal digits; leave it out where it does not matter".to_owned();
-    MessageId::from_hex(text).ok_or_else(|| CaseError::Field { field: "message.id", why: why() })
+    MessageId::from_hex(text).ok_or_else(|| CaseError::Field { field: "question.message.id", why: why() })
 }
 
 fn too_many(field: &'static str, found: usize, max: usize) -> CaseError {

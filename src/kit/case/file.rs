@@ -18,12 +18,14 @@ pub const FILE_BYTES_MAX: u64 = 4 << 20;
 pub fn read(file: &Path) -> Result<Vec<Case>, CaseError> {
     let kind = file.extension().and_then(|kind| kind.to_str()).unwrap_or_default();
     let read = |cause| CaseError::Read { file: file.to_owned(), cause };
-    let mut text = String::new();
+    let mut octets = Vec::new();
     let opened = std::fs::File::open(file).map_err(read)?;
-    opened.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(read)?;
-    if text.len() as u64 > FILE_BYTES_MAX {
+    opened.take(FILE_BYTES_MAX + 1).read_to_end(&mut octets).map_err(read)?;
+    if octets.len() as u64 > FILE_BYTES_MAX {
         return Err(CaseError::TooLong { file: file.to_owned() });
     }
+    let text = String::from_utf8(octets)
+        .map_err(|error| CaseError::Encoding { file: file.to_owned(), at: error.utf8_error().valid_up_to() })?;
     let found = match kind {
         "yaml" | "yml" => from_yaml(&text),
         "json" => from_json(&text),

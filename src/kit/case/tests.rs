@@ -114,6 +114,10 @@ fn errors_name_the_file_and_the_place() {
     assert!(told("d.txt", "").contains(".yaml"), "the kind of file");
     assert!(told("e.json", &" ".repeat(5 << 20)).contains("longer than"));
     assert!(told("f.yaml", "").contains("f.yaml"));
+    std::fs::write(dir.path().join("i.yaml"), b"name: \xe9t\xe9").unwrap();
+    let error = read(&dir.path().join("i.yaml")).unwrap_err().to_string();
+    assert!(error.contains("i.yaml") && error.contains("not UTF-8 (octet 6)"), "{error}");
+    assert!(told("j.json", &"é".repeat(3 << 20)).contains("longer than"), "cut inside a character");
     assert!(told("g.json", &"[".repeat(100_000)).contains("line 1"), "no stack overflow");
     assert!(told("h.yaml", &"[".repeat(100_000)).contains("h.yaml"), "no stack overflow");
 }

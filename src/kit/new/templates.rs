@@ -26,6 +26,7 @@ const WIT: &[File] =
 const RUST: &[File] = files![
     ".cargo/config.toml" = "templates/rust/cargo/config.toml",
     ".gitignore" = "templates/rust/gitignore",
+    "Cargo.lock" = "templates/rust/Cargo.lock",
     "Cargo.toml" = "templates/rust/Cargo.toml",
     "README.md" = "templates/rust/README.md",
     "restante-policy/Cargo.toml" = "guest/Cargo.toml",

@@ -46,6 +46,22 @@ fn a_rust_project_has_the_whole_guest_crate() {
 }
 
 #[test]
+fn a_rust_project_locks_what_the_shipped_policies_are_built_with() {
+    let dir = tempfile::tempdir().unwrap();
+    new("night-shift", Lang::Rust, &dir.path().join("x")).unwrap();
+    let packages = |text: &str| -> Vec<toml::Value> {
+        let lock: toml::Table = text.parse().unwrap();
+        lock["package"].as_array().unwrap().clone()
+    };
+    let shipped = packages(include_str!("../../../policies/Cargo.lock"));
+    let locked = packages(&fs::read_to_string(dir.path().join("x/Cargo.lock")).unwrap());
+    let (own, others): (Vec<_>, Vec<_>) =
+        locked.into_iter().partition(|one| one["name"].as_str() == Some("night-shift"));
+    assert_eq!(own.len(), 1);
+    assert!(others.len() >= 3 && others.iter().all(|one| shipped.contains(one)), "{others:?}");
+}
+
+#[test]
 fn the_contract_in_a_project_is_the_server_s() {
     let dir = tempfile::tempdir().unwrap();
     let contract = include_str!("../../../wit/policy.wit");
@@ -63,6 +79,30 @@ fn what_is_there_is_not_touched() {
     let error = new("x", Lang::C, dir.path()).unwrap_err();
     assert!(matches!(error, NewError::Taken { .. }) && error.to_string().contains("--dir"), "{error}");
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_project_may_take_the_place_of_an_empty_directory_and_leaves_nothing_beside_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().join("there/x");
+    fs::create_dir_all(&at).unwrap();
+    new("x", Lang::C, &at).unwrap();
+    assert!(at.join("cases/expired.yaml").exists());
+    assert_eq!(fs::read_dir(dir.path().join("there")).unwrap().count(), 1);
+    // A file in the way of the directory: nothing is written, and nothing is left.
+    fs::write(dir.path().join("file"), "mine").unwrap();
+    assert!(new("x", Lang::C, &dir.path().join("file")).is_err());
+    assert!(new("x", Lang::C, &dir.path().join("file/x")).is_err());
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+}
+
+#[test]
+fn names_that_a_later_tool_would_refuse_are_refused_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["standard", "deadbeef", "match", "core", "std", "restante-policy", "test"] {
+        let error = new(name, Lang::Rust, &dir.path().join("x")).unwrap_err();
+        assert!(matches!(error, NewError::Reserved { .. }) && error.to_string().contains(name), "{name}: {error}");
+    }
 }
 
 #[test]

@@ -8,40 +8,47 @@ use std::path::{Path, PathBuf};
 pub(super) fn component(dir: &Path) -> Result<PathBuf, TestError> {
     let looked_for = places(dir);
     for place in &looked_for {
-        if place.extension().is_some() {
-            if place.is_file() {
-                return Ok(place.clone());
+        match place {
+            Place::File(file) if file.is_file() => return Ok(file.clone()),
+            Place::File(_) => {}
+            Place::Any(dir) => {
+                let mut found = components(dir);
+                match (found.pop(), found.is_empty()) {
+                    (Some(only), true) => return Ok(only),
+                    (Some(_), false) => return Err(TestError::SeveralComponents { dir: dir.clone() }),
+                    (None, _) => {}
+                }
             }
-            continue;
-        }
-        let mut found = components(place);
-        match (found.pop(), found.is_empty()) {
-            (Some(only), true) => return Ok(only),
-            (Some(_), false) => return Err(TestError::SeveralComponents { dir: place.clone() }),
-            (None, _) => {}
         }
     }
-    let words = looked_for.iter().map(|place| match place.extension() {
-        Some(_) => place.display().to_string(),
-        None => place.join("*.wasm").display().to_string(),
+    let words = looked_for.iter().map(|place| match place {
+        Place::File(file) => file.display().to_string(),
+        Place::Any(dir) => dir.join("*.wasm").display().to_string(),
     });
     Err(TestError::NoComponent { dir: dir.to_owned(), looked_for: words.collect::<Vec<_>>().join(", ") })
 }
 
-/// Files by their name, directories by any `.wasm` in them.
-fn places(dir: &Path) -> Vec<PathBuf> {
+/// Where a component may be.
+enum Place {
+    File(PathBuf),
+    /// The only `.wasm` of a directory.
+    Any(PathBuf),
+}
+
+fn places(dir: &Path) -> Vec<Place> {
     let mut places = Vec::new();
     if let Some(name) = package(dir) {
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| dir.join("target"), PathBuf::from);
-        places.push(target.join("wasm32-unknown-unknown/release").join(format!("{}.wasm", name.replace('-', "_"))));
+        let release = target.join("wasm32-unknown-unknown/release");
+        places.push(Place::File(release.join(format!("{}.wasm", name.replace('-', "_")))));
     }
-    places.push(dir.join("build"));
-    places.push(dir.to_owned());
+    places.push(Place::Any(dir.join("build")));
+    places.push(Place::Any(dir.to_owned()));
     // `.` has no name until it is looked up.
     if let Ok(whole) = dir.canonicalize()
         && let Some(name) = whole.file_name()
     {
-        places.push(whole.with_file_name(format!("{}.wasm", name.to_string_lossy())));
+        places.push(Place::File(whole.with_file_name(format!("{}.wasm", name.to_string_lossy()))));
     }
     places
 }

@@ -17,6 +17,8 @@ pub struct TestReport {
     /// Octets of the component.
     pub bytes: usize,
     pub results: Vec<CaseResult>,
+    /// Names in `cases` that are no case files: directories, and files that do not end in .yaml, .yml or .json.
+    pub left_out: Vec<String>,
 }
 
 fn hexadecimal<S: Serializer>(digest: &Digest, serializer: S) -> Result<S::Ok, S::Error> {
@@ -125,6 +127,10 @@ impl fmt::Display for TestReport {
             }
             write!(f, "{result}")?;
         }
+        if !self.left_out.is_empty() {
+            let names = self.left_out.join(", ");
+            writeln!(f, "\nleft out, as case files are directly in cases and end in .yaml, .yml or .json: {names}")?;
+        }
         let [passed, failed, shown] = [Outcome::Passed, Outcome::Failed, Outcome::Shown].map(|one| self.count(one));
         write!(f, "\n{passed} as expected, {failed} not, {shown} without an expectation")
     }
@@ -150,7 +156,7 @@ impl fmt::Display for CaseResult {
         writeln!(f)?;
         let mut line = |what: &str, text: &dyn fmt::Display| writeln!(f, "          {what:<10}{text}");
         if let Some(expected) = self.expected.as_ref().filter(|expected| Some(*expected) != self.verdict.as_ref()) {
-            line("expected", expected)?;
+            line(if self.outcome == Outcome::Passed { "same as" } else { "expected" }, expected)?;
         }
         if let Some(failing) = &self.failing {
             line(failing.failure, &failing.detail)?;

@@ -140,6 +140,73 @@ fn components_are_found_where_builds_leave_them() {
 }
 
 #[test]
+fn a_dot_in_the_name_of_a_project_makes_no_file_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let project = dir.path().join("night.shift");
+    fs::create_dir(&project).unwrap();
+    let error = find::component(&project).unwrap_err().to_string();
+    assert!(error.contains("night.shift/*.wasm") && error.contains("night.shift.wasm"), "{error}");
+    fs::write(project.join("a.wasm"), "x").unwrap();
+    assert!(find::component(&project).unwrap().ends_with("night.shift/a.wasm"));
+}
+
+#[test]
+fn a_field_that_cannot_be_read_is_told_with_its_case_and_the_others_are_tried() {
+    let report = tried(
+        "- { name: good, question: { decision: delivery, now: 2026-03-02T12:00:00Z }, expect: now }
+- { name: bad, question: { decision: expiry, message: { sender: codes@bank.example } }, expect: store }
+- { name: good as well, question: { decision: expiry }, expect: discard }",
+    );
+    let outcomes: Vec<Outcome> = report.results.iter().map(|result| result.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Passed, Outcome::Failed, Outcome::Passed], "{report}");
+    let text = report.to_string();
+    for part in ["one.yaml", "FAILED  bad [expiry]", "question.message.sender is not accepted", "sip:"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+}
+
+#[test]
+fn a_component_that_takes_no_settings_of_its_cases_is_told_with_each_of_them() {
+    use crate::policy::tests::guest::{Guest, answer, manage};
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("cases")).unwrap();
+    fs::write(dir.path().join("cases/one.yaml"), "- question: { decision: expiry }\n- question: { decision: expiry }")
+        .unwrap();
+    let component = dir.path().join("p.wasm");
+    let mut guest = Guest::new();
+    let (at, length) = guest.text(b"{}");
+    let guest = guest.settings(answer(&[(0, at), (4, length)]), "unreachable").judge("handling", manage());
+    fs::write(&component, guest.build()).unwrap();
+    let report = test(dir.path(), Some(&component), &limits()).unwrap();
+    assert_eq!(report.count(Outcome::Failed), 2, "{report}");
+    assert!(report.results.iter().all(|result| result.trouble.is_some()), "{report}");
+}
+
+#[test]
+fn verdicts_that_come_to_the_same_are_as_expected() {
+    let report = tried(
+        "- { question: { decision: admission }, expect: { accept: 999999999 } }
+- { question: { decision: delivery, now: 2026-03-02T12:00:00Z }, expect: { hold-until: 2026-03-02T11:00:00Z } }
+- { question: { decision: admission }, expect: { accept: 60 } }",
+    );
+    let outcomes: Vec<Outcome> = report.results.iter().map(|result| result.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Passed, Outcome::Passed, Outcome::Failed], "{report}");
+    assert!(report.to_string().contains("same as   accept 999999999 s"), "{report}");
+}
+
+#[test]
+fn what_is_no_case_file_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir_all(dir.path().join("cases/more.yaml")).unwrap();
+    for (file, text) in [("one.yaml", "question: { decision: expiry }"), ("two.YAML", ""), ("notes.txt", "")] {
+        fs::write(dir.path().join("cases").join(file), text).unwrap();
+    }
+    let report = test(dir.path(), Some(&policies().join("standard.wasm")), &limits()).unwrap();
+    assert_eq!(report.left_out, ["more.yaml", "notes.txt", "two.YAML"]);
+    assert!(report.to_string().contains("left out") && report.to_string().contains("two.YAML"), "{report}");
+}
+
+#[test]
 fn nothing_to_ask_and_bad_files_are_errors() {
     let dir = tempfile::tempdir().unwrap();
     let standard = policies().join("standard.wasm");

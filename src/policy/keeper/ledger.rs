@@ -6,6 +6,7 @@
 use super::event::{Entry, Event};
 use super::record::STREAM;
 use super::state::Catalogue;
+use super::tenure::Tenures;
 use crate::policy::policies::PoliciesError;
 use crate::shelf::{Change, Shelf, ShelfError};
 use crate::types::{Chain, Digest};
@@ -146,6 +147,16 @@ pub fn fold(shelf: &dyn Shelf) -> Result<(Catalogue, Chain), PoliciesError> {
 /// As [`replay`].
 pub fn catalogue(shelf: &dyn Shelf) -> Result<Catalogue, PoliciesError> {
     Ok(fold(shelf)?.0)
+}
+
+/// Who decided where, of all times.
+///
+/// # Errors
+/// As [`replay`].
+pub fn tenures(shelf: &dyn Shelf) -> Result<Tenures, PoliciesError> {
+    let mut tenures = Tenures::default();
+    replay(shelf, |entry| tenures.evolve(entry))?;
+    Ok(tenures)
 }
 
 /// Verifies the whole stream, and every component that it says is kept.

@@ -13,6 +13,7 @@ pub mod record;
 mod restore;
 mod signature;
 pub mod state;
+mod tenure;
 mod texts;
 mod upload;
 mod views;
@@ -22,7 +23,9 @@ mod workshop;
 #[cfg(test)]
 mod tests;
 
-pub use ledger::{Verified, Written, catalogue, component_of, entries, replay, verify, written};
+pub use ledger::{Verified, Written, catalogue, component_of, entries, replay, tenures, verify, written};
+pub use tenure::Tenures;
+pub use texts::check_name;
 pub use views::entry_view;
 
 use self::decide::{Order, Rules};

@@ -32,7 +32,7 @@ pub(super) fn check_reason(reason: &str) -> Result<(), PoliciesError> {
 ///
 /// # Errors
 /// [`PoliciesError::Text`].
-pub(super) fn check_name(name: &str) -> Result<(), PoliciesError> {
+pub fn check_name(name: &str) -> Result<(), PoliciesError> {
     let wrong = |why| Err(PoliciesError::Text { what: "name", why });
     if name.is_empty() || name.len() > NAME_BYTES_MAX {
         return wrong("it must have 1 to 64 characters");
@@ -80,7 +80,7 @@ pub(super) fn resolve(text: &str, state: &Catalogue, workshop: &Workshop) -> Res
     match found.first() {
         None => Err(PoliciesError::NoSuchPolicy(shown(text))),
         Some(policy) if found.len() == 1 => Ok(*policy),
-        Some(_) => Err(PoliciesError::Ambiguous(shown(text), found.len())),
+        Some(_) => Err(PoliciesError::Ambiguous(shown(text), found.into_iter().collect())),
     }
 }
 

@@ -5,6 +5,7 @@ mod laws;
 mod lifecycle;
 mod restart;
 mod signatures;
+mod tenure;
 mod tripping;
 mod world;
 
