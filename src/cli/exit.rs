@@ -148,3 +148,18 @@ impl CliError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_case_that_cannot_be_read_is_another_code_than_one_that_is_wrong() {
+        let file = || PathBuf::from("cases/one.yaml");
+        let read = || CaseError::Read { file: file(), cause: std::io::ErrorKind::PermissionDenied.into() };
+        let wrong = || CaseError::Encoding { file: file(), at: 0 };
+        assert_eq!((CliError::from(read()).exit(), CliError::from(wrong()).exit()), (Exit::Io, Exit::Data));
+        let [read, wrong] = [read(), wrong()].map(|error| CliError::from(TestError::from(error)).exit());
+        assert_eq!((read, wrong), (Exit::Io, Exit::Data));
+    }
+}

@@ -15,72 +15,11 @@ use templates::File;
 pub const NAME_BYTES_MAX: usize = crate::policy::policies::NAME_BYTES_MAX;
 
 /// Names that a policy in Rust cannot have: keywords, and crates that it is made with.
-const RUST: [&str; 64] = [
-    "abstract",
-    "alloc",
-    "as",
-    "async",
-    "await",
-    "become",
-    "box",
-    "break",
-    "cfg-if",
-    "const",
-    "continue",
-    "core",
-    "crate",
-    "dlmalloc",
-    "do",
-    "dyn",
-    "else",
-    "enum",
-    "extern",
-    "false",
-    "final",
-    "fn",
-    "for",
-    "gen",
-    "if",
-    "impl",
-    "in",
-    "let",
-    "libc",
-    "loop",
-    "macro",
-    "match",
-    "mod",
-    "move",
-    "mut",
-    "override",
-    "priv",
-    "proc_macro",
-    "pub",
-    "ref",
-    "restante-policy",
-    "restante_policy",
-    "return",
-    "self",
-    "static",
-    "std",
-    "struct",
-    "super",
-    "test",
-    "trait",
-    "true",
-    "try",
-    "type",
-    "typeof",
-    "unsafe",
-    "unsized",
-    "use",
-    "virtual",
-    "where",
-    "while",
-    "windows-link",
-    "windows-sys",
-    "wit-bindgen",
-    "yield",
-];
+const RUST: &str = "\
+    abstract alloc as async await become box break cfg-if const continue core crate dlmalloc do dyn else enum \
+    extern false final fn for gen if impl in let libc loop macro match mod move mut override priv proc_macro pub \
+    ref restante-policy restante_policy return self static std struct super test trait true try type typeof \
+    unsafe unsized use virtual where while windows-link windows-sys wit-bindgen yield";
 
 /// What a policy can be written in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,7 +77,7 @@ pub enum NewError {
 /// # Errors
 /// [`NewError`]; what was there is never touched.
 pub fn new(name: &str, lang: Lang, dir: &Path) -> Result<Project, NewError> {
-    check_name(name)?;
+    check_name(name, lang)?;
     let is_taken = match std::fs::read_dir(dir) {
         Ok(mut entries) => entries.next().is_some(),
         Err(cause) => match cause.kind() {
@@ -198,12 +137,12 @@ fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> NewError + use<> {
 }
 
 /// Whether cargo, npm and the catalogue all take the name.
-fn check_name(name: &str) -> Result<(), NewError> {
+fn check_name(name: &str, lang: Lang) -> Result<(), NewError> {
     if !is_name(name) {
         return Err(NewError::Name { name: name.to_owned() });
     }
     let reserved = |why| Err(NewError::Reserved { name: name.to_owned(), why });
-    if RUST.contains(&name) {
+    if lang == Lang::Rust && RUST.split(' ').any(|word| word == name) {
         return reserved("it means something else in Rust");
     }
     match catalogue::check_name(name) {
