@@ -111,7 +111,7 @@ impl CliError {
                 | TestError::TooLong { .. }
                 | TestError::TooManyFiles { .. },
             )
-            | Self::Policies(PoliciesError::Ambiguous(..)) => Exit::Usage,
+            | Self::Policies(PoliciesError::Ambiguous(..) | PoliciesError::Retired(_)) => Exit::Usage,
             Self::Unacceptable { .. }
             | Self::BrokenChains(_)
             | Self::BrokenOperators(_)

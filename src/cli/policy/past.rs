@@ -7,6 +7,7 @@ use crate::cli::args::Past;
 use crate::cli::{CliError, load};
 use crate::config::{Config, Overrides};
 use crate::journal::RocksReader;
+use crate::policy::policies::Realms;
 use crate::policy::{PoliciesError, STANDARD_COMPONENT, keeper};
 use crate::queue::question::Hook;
 use crate::types::{Digest, MessageId, Timestamp};
@@ -17,9 +18,6 @@ use std::num::NonZero;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
-
-/// First digits of a digest that name a policy, at least.
-const DIGITS_MIN: usize = 8;
 
 /// The data directory as of now, with the configuration that says what it means.
 pub(super) struct Opened {
@@ -82,25 +80,20 @@ impl Drop for Bar {
     }
 }
 
-/// The component of a policy of the data directory's catalogue, by digest, first digits of it, or name; and of the
-/// standard policy.
+/// The component of a policy of the data directory's catalogue, or of the standard policy, named as to a server.
 pub(super) fn catalogued(journal: &Arc<RocksReader>, policy: &str) -> Result<Bytes, CliError> {
-    if policy == "standard" {
-        return Ok(Bytes::from_static(STANDARD_COMPONENT));
-    }
     let shelf = ReadCatalogue(Arc::clone(journal));
     let state = keeper::catalogue(&shelf)?;
-    let kept = state.policies.iter().filter(|(_, kept)| !kept.retired);
-    let is_meant = |digest: &Digest, name: Option<&str>| {
-        let digits = policy.to_ascii_lowercase();
-        name == Some(policy) || digits.len() >= DIGITS_MIN && digest.to_string().starts_with(&digits)
+    let standard = Digest::of(STANDARD_COMPONENT);
+    let nothing = || CliError::NoCandidate { candidate: policy.to_owned() };
+    let digest = match keeper::resolve(policy, &Realms::All, &state, &[(standard, Some(keeper::STANDARD))]) {
+        Ok(digest) if digest == standard => return Ok(Bytes::from_static(STANDARD_COMPONENT)),
+        Ok(digest) => digest,
+        Err(PoliciesError::NoSuchPolicy(_)) => return Err(nothing()),
+        Err(error) => return Err(error.into()),
     };
-    let mut found = kept.filter(|(digest, kept)| is_meant(digest, kept.name.as_deref())).map(|(digest, _)| *digest);
-    let Some(digest) = found.next() else { return Err(CliError::NoCandidate { candidate: policy.to_owned() }) };
-    match found.count() {
-        0 => {
-            keeper::component_of(&shelf, digest)?.ok_or_else(|| CliError::NoCandidate { candidate: policy.to_owned() })
-        }
-        more => Err(PoliciesError::Ambiguous(policy.to_owned(), more + 1).into()),
+    if state.validated(digest).is_none() {
+        return Err(PoliciesError::Retired(digest).into());
     }
+    keeper::component_of(&shelf, digest)?.ok_or_else(nothing)
 }
