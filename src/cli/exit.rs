@@ -50,6 +50,8 @@ pub enum CliError {
     SettingsForm { origin: PathBuf, cause: String },
     #[error("no time is between {since} and {until}: give a --since before --until")]
     NoTime { since: Timestamp, until: Timestamp },
+    #[error("no realm is called {realm}, neither in the configuration nor in the data: there are {known}")]
+    NoSuchRealm { realm: String, known: String },
     #[error(
         "'{candidate}' is neither a file nor a policy of the data directory's catalogue: check the name, and --data"
     )]
@@ -103,6 +105,7 @@ impl CliError {
             | Self::ComponentTooLong { .. }
             | Self::SettingsForm { .. }
             | Self::NoTime { .. }
+            | Self::NoSuchRealm { .. }
             | Self::NoCandidate { .. }
             | Self::New(NewError::Name { .. } | NewError::Taken { .. })
             | Self::Test(

@@ -18,7 +18,7 @@ pub struct Author(pub String);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signed<T> {
     pub author: Author,
-    /// At most [`REASON_BYTES_MAX`] octets, no control characters; may be empty.
+    /// At most [`REASON_BYTES_MAX`] octets, none of which is hidden ([`is_hidden`]); may be empty.
     pub reason: String,
     pub order: T,
 }
@@ -46,6 +46,18 @@ impl Realms {
             Self::Only(realms) => realms.contains(realm),
         }
     }
+}
+
+/// Whether a character says nothing and changes what is seen: control characters, and those that set the direction of the
+/// text around them or cannot be seen (Unicode's `Bidi_Control`, line separators, fillers, tags).
+#[must_use]
+pub fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+                | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+        )
 }
 
 /// Longest reason of an order, octets.

@@ -171,7 +171,11 @@ impl Policies for Fake {
                 _ => json!({ "event": "policy-activated", "realm": "other.test" }),
             }],
         };
-        let of = |seq: u64| [None, Some("ims.test"), Some("other.test")][(seq as usize - 1) % 3];
+        let of = |seq: u64| match seq % 3 {
+            1 => None,
+            2 => Some("ims.test"),
+            _ => Some("other.test"),
+        };
         let found: Vec<u64> = (after + 1..=6).take(limit).collect();
         let shown = found.iter().filter(|seq| of(**seq).is_none_or(|realm| realms.contain(realm)));
         Ok(Entries { entries: shown.map(|seq| entry(*seq)).collect(), next: found.last().copied().unwrap_or(after) })

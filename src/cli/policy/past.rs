@@ -2,9 +2,10 @@
 
 use crate::app::{ReadCatalogue, wall_clock};
 use crate::audit::AuditError;
-use crate::audit::whatif::{Progress, Scope};
+use crate::audit::whatif::{Counts, Progress, Scope};
 use crate::cli::args::Past;
-use crate::cli::{CliError, load};
+use crate::cli::tables::plain;
+use crate::cli::{CliError, load, out};
 use crate::config::{Config, Overrides};
 use crate::journal::RocksReader;
 use crate::policy::policies::Realms;
@@ -13,6 +14,7 @@ use crate::queue::question::Hook;
 use crate::types::{Digest, MessageId, Timestamp};
 use bytes::Bytes;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 use std::num::NonZero;
 use std::ops::Range;
@@ -48,6 +50,26 @@ pub(super) fn scope(past: &Past, decisions: Vec<Hook>, message: Option<MessageId
     let Range { start: since, end: until } = time(past)?;
     let realms = past.realm.iter().map(|realm| realm.to_ascii_lowercase()).collect();
     Ok(Scope { since, until, realms, decisions, message })
+}
+
+/// What the realms of the data are to the configuration: a realm that neither has is a typing error, and users of one that
+/// the configuration lacks were asked about as if it said nothing of their realm.
+pub(super) fn check_realms(opened: &Opened, scope: &[String], counts: &Counts) -> Result<(), CliError> {
+    let (known, found) = (&opened.config.realms, &counts.unknown_realms);
+    if let Some(realm) = scope.iter().find(|realm| !known.contains_key(*realm) && !found.contains(*realm)) {
+        let all: BTreeSet<&String> = known.keys().chain(found).collect();
+        let names = all.into_iter().map(|name| plain(name)).collect::<Vec<_>>().join(", ");
+        return Err(CliError::NoSuchRealm { realm: plain(realm), known: names });
+    }
+    let lacking = found.iter().filter(|realm| scope.is_empty() || scope.contains(realm));
+    let lacking: Vec<String> = lacking.map(|realm| plain(realm)).collect();
+    if !lacking.is_empty() {
+        out::message(format_args!(
+            "note: the configuration has no realm {}: default values stand in for what it would say; give --config",
+            lacking.join(", ")
+        ));
+    }
+    Ok(())
 }
 
 /// One thread for each core.

@@ -1,7 +1,7 @@
 //! What operators write: names, reasons, and which policy they mean.
 
 use super::state::{Catalogue, Kept};
-use crate::policy::policies::{NAME_BYTES_MAX, PoliciesError, REASON_BYTES_MAX, Realms};
+use crate::policy::policies::{NAME_BYTES_MAX, PoliciesError, REASON_BYTES_MAX, Realms, is_hidden};
 use crate::types::Digest;
 use std::collections::BTreeSet;
 
@@ -21,8 +21,8 @@ pub(super) fn check_reason(reason: &str) -> Result<(), PoliciesError> {
     if reason.len() > REASON_BYTES_MAX {
         return wrong("it has more than 512 octets: say it shorter");
     }
-    if reason.chars().any(char::is_control) {
-        return wrong("it has control characters: say it on one line");
+    if reason.chars().any(is_hidden) {
+        return wrong("it has control characters, or such as turn the text around them: say it on one line");
     }
     Ok(())
 }
@@ -97,5 +97,5 @@ fn one_of(found: BTreeSet<Digest>, text: &str) -> Result<Digest, PoliciesError> 
 
 /// A text of a stranger, for an answer.
 fn shown(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(DIGITS).collect()
+    text.chars().filter(|c| !is_hidden(*c)).take(DIGITS).collect()
 }

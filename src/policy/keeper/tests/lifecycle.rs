@@ -157,7 +157,7 @@ fn policies_are_named_by_digest_beginning_or_name() {
 fn reasons_are_short_and_on_one_line() {
     let world = World::new();
     let order = |reason: String| world.keeper.rollback(Signed { reason, ..signed(place(EAST)) });
-    for bad in ["a\nb".to_owned(), "\u{1b}[2J".to_owned(), "x".repeat(513)] {
+    for bad in ["a\nb".to_owned(), "\u{1b}[2J".to_owned(), "\u{202e}a".to_owned(), "x".repeat(513)] {
         assert!(matches!(order(bad), Err(PoliciesError::Text { what: "reason", .. })));
     }
     assert!(matches!(order(String::new()), Err(PoliciesError::NothingToRollBack { .. })));
