@@ -99,7 +99,7 @@ impl Policies for Fake {
     }
 
     fn resolve(&self, text: &str, realms: &Realms) -> Result<Digest, PoliciesError> {
-        let known = text == "quiet" || POLICY.to_string().starts_with(text) && text.len() >= 8;
+        let known = text == "quiet" || POLICY.to_string().starts_with(&text.to_ascii_lowercase()) && text.len() >= 8;
         let seen = self.realm.is_none_or(|realm| realms.contain(realm));
         if known && seen { Ok(POLICY) } else { Err(PoliciesError::NoSuchPolicy(text.to_owned())) }
     }

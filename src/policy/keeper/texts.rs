@@ -1,6 +1,6 @@
 //! What operators write: names, reasons, and which policy they mean.
 
-use super::state::{Catalogue, Kept};
+use super::state::{Catalogue, Kept, Source};
 use crate::policy::policies::{NAME_BYTES_MAX, PoliciesError, REASON_BYTES_MAX, Realms, is_hidden};
 use crate::types::Digest;
 use std::collections::BTreeSet;
@@ -78,13 +78,15 @@ fn named(text: &str, realms: &Realms, state: &Catalogue, built_in: &[(Digest, Op
         let built_in = built_in.iter().map(|(digest, _)| *digest);
         return kept.chain(built_in).filter(|digest| digest.to_string().starts_with(&digits)).collect();
     }
-    let called = |retired: bool| {
-        let so = |kept: &Kept| kept.uploads_for(realms).any(|source| source.name.as_deref() == Some(text));
-        let found = state.policies.iter().filter(|(digest, kept)| kept.retired == retired && so(kept) && seen(digest));
+    let called = |(retired, own): (bool, bool)| {
+        let so = |source: &Source| source.name.as_deref() == Some(text) && source.is_for(realms) == own;
+        let is = |kept: &Kept| kept.retired == retired && kept.uploads_for(realms).any(so);
+        let found = state.policies.iter().filter(|(digest, kept)| is(kept) && seen(digest));
         found.map(|(digest, _)| *digest).collect::<BTreeSet<_>>()
     };
-    let found = called(false);
-    if found.is_empty() { called(true) } else { found }
+    // What others called a policy that they bound here stands back behind the names of own ones.
+    let order = [(false, true), (false, false), (true, true), (true, false)];
+    order.into_iter().map(called).find(|found| !found.is_empty()).unwrap_or_default()
 }
 
 fn one_of(found: BTreeSet<Digest>, text: &str) -> Result<Digest, PoliciesError> {

@@ -112,6 +112,9 @@ fn nobody_takes_the_meaning_of_a_name_away() {
     let other = upload(&world, manager("b"), "otp", Some(EAST)).digest;
     assert_eq!(world.keeper.resolve("otp", &west()).unwrap(), own);
     assert_eq!(world.keeper.resolve("otp", &east()).unwrap(), other);
+    // Not even by somebody who binds the other one there.
+    world.activate(WEST, other);
+    assert_eq!(world.keeper.resolve("otp", &west()).unwrap(), own);
     match world.resolve("otp") {
         Err(error @ PoliciesError::Ambiguous(..)) => {
             let told = error.to_string();
