@@ -133,12 +133,20 @@ fn a_candidate_is_asked_what_was_asked_and_what_differs_is_told() {
     let handling = &found["realms"]["b.test"]["handling"];
     assert_eq!((&handling["asked"], &handling["different"]), (&2.into(), &2.into()), "{found}");
     assert_eq!((&found["replayed"], &found["realms"]["b.test"]["expiry"]["same"]), (&1.into(), &2.into()), "{found}");
-    assert!(json.stderr.is_empty() && found["realms"].get("a.test").is_none(), "{json:?}");
-    for line in
-        ["policy diff nosuch", "policy diff standard --settings {1}", "policy diff standard --since 1h --until 2h"]
-    {
-        assert_eq!(restante(&format!("{line} --data {data}")).status.code(), Some(64), "{line}");
+    assert!(found["realms"].get("a.test").is_none(), "{json:?}");
+    let note = text(&json.stderr);
+    assert!(note.contains("no realm b.test: default values") && note.lines().count() == 1, "{note}");
+    for line in [
+        "policy diff nosuch",
+        "policy diff standard --settings {1}",
+        "policy diff standard --since 1h --until 2h",
+        "policy diff standard --realm a.tset",
+    ] {
+        let output = restante(&format!("{line} --data {data}"));
+        assert!(output.status.code() == Some(64) && output.stdout.is_empty(), "{line}: {output:?}");
     }
+    let output = restante(&format!("policy questions --from {data} --realm a.tset"));
+    assert!(output.status.code() == Some(64) && text(&output.stderr).contains("a.test, b.test"), "{output:?}");
     let wants_none = restante(&format!("policy diff standard --settings {{\"a\":1}} --data {data}"));
     assert_eq!(wants_none.status.code(), Some(65), "{wants_none:?}");
 }
@@ -235,7 +243,26 @@ fn a_token_is_made_with_what_the_configuration_must_say() {
     let made: Value = serde_json::from_slice(&output.stdout).unwrap();
     let digest = restante::types::Digest::of(made["token"].as_str().unwrap().as_bytes());
     assert_eq!((made["sha256"].as_str().unwrap(), &made["name"]), (digest.to_string().as_str(), &"anna".into()));
-    assert_ne!(made, serde_json::from_slice::<Value>(&restante("token new --json").stdout).unwrap());
+    assert_ne!(
+        made,
+        serde_json::from_slice::<Value>(
+            &restante("token new --name anna --role operator:a.test --role sre --json").stdout
+        )
+        .unwrap()
+    );
+}
+
+/// A token that nobody has seen is lost, and a cut file is no result.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_result_that_cannot_be_written_is_exit_code_74() {
+    for line in ["token new --name anna --role sre", "check --realm a.test", "--help"] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_restante"));
+        let output = command.args(line.split(' ')).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(74), "{line}: {output:?}");
+        assert!(text(&output.stderr).contains("could not be written"), "{line}: {output:?}");
+    }
 }
 
 #[test]

@@ -18,7 +18,7 @@ use std::future::{Ready, ready};
 pub(super) enum Right {
     /// Whether the server lives and how it does: no secret.
     Watch,
-    /// Policies, and the names of realms; an operator sees the bindings of own realms.
+    /// Policies, and the names of realms; an operator sees those of own realms.
     ReadPolicies,
     /// What decides in a realm.
     ReadRealm,
@@ -30,9 +30,9 @@ pub(super) enum Right {
     Bind,
     /// What decided before decides again.
     RollBack,
-    /// A component goes; the handler sees to it that it is bound in no other realm.
+    /// A component goes; the port sees to it that it is no other realm's, too.
     Retire,
-    /// What operators did; an operator sees what is not of other realms.
+    /// What operators did; an operator sees what is of own realms, or of all.
     ReadEntries,
     /// What is of the users of a realm: preferences, message store.
     Users,

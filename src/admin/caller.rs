@@ -2,7 +2,7 @@
 
 use crate::config::{self, Role, sha256_octets};
 use crate::metrics::AdminRefusal;
-use crate::policy::policies::Author;
+use crate::policy::policies::{Author, Realms};
 use crate::types::Digest;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -59,7 +59,24 @@ impl Caller {
 
     /// Whether it may see what there is of this realm: its operator, and whoever reads everything.
     pub(super) fn sees(&self, realm: &str) -> bool {
-        self.has(&Role::Auditor) || self.has(&Role::Sre) || self.operates(realm)
+        self.seen().contain(&realm.to_ascii_lowercase())
+    }
+
+    /// The realms of which it may see what there is.
+    pub(super) fn seen(&self) -> Realms {
+        if self.has(&Role::Auditor) || self.has(&Role::Sre) { Realms::All } else { self.operated() }
+    }
+
+    /// The realms that it decides for.
+    pub(super) fn operated(&self) -> Realms {
+        if self.has(&Role::Operator(None)) {
+            return Realms::All;
+        }
+        let own = self.roles.iter().filter_map(|role| match role {
+            Role::Operator(realm) => realm.as_ref(),
+            Role::Auditor | Role::Sre => None,
+        });
+        Realms::Only(own.map(|realm| realm.to_ascii_lowercase()).collect())
     }
 
     /// The one realm that it decides for; nothing if there are more, or all.

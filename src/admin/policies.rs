@@ -7,9 +7,8 @@ pub(super) mod upload;
 
 use super::Slot;
 use super::access::Granted;
-use super::caller::Caller;
 use super::problem::Problem;
-use crate::policy::policies::{Policies, PoliciesError};
+use crate::policy::policies::{Entries, Policies, PoliciesError};
 use crate::policy::view::{EntryView, PolicyView, RealmView};
 use crate::types::Digest;
 use actix_web::http::header;
@@ -55,36 +54,40 @@ pub(super) struct EntriesQuery {
     limit: Option<usize>,
 }
 
-/// Every policy. Of the places where one is bound, an operator sees those of own realms.
+/// Every policy. An operator sees those that came for own realms or for all, that are bound in own realms or could be
+/// rolled back to there, and built-in ones; and of the places where one is bound, those of own realms.
 #[utoipa::path(get, path = "/v1/policies", operation_id = "list_policies", tag = "policies", responses(
     (status = 200, description = "The policies.", body = PolicyList),
 ))]
 pub(super) async fn list(port: Port, granted: Granted) -> Result<HttpResponse, Problem> {
-    let mut policies = run(&port, |policies| Ok(policies.list())).await?;
-    for policy in &mut policies {
-        hide(policy, &granted.caller);
-    }
+    let seen = granted.caller.seen();
+    let policies = run(&port, move |policies| Ok(policies.list(&seen))).await?;
     Ok(HttpResponse::Ok().json(PolicyList { policies }))
 }
 
-/// One policy.
+/// One policy, of those that `GET /v1/policies` shows.
 #[utoipa::path(get, path = "/v1/policies/{policy}", operation_id = "show_policy", tag = "policies",
     params(("policy" = String, Path, description = "Its digest, 8 or more first digits of it, its name, or `standard`.")),
     responses((status = 200, description = "The policy.", body = PolicyView)))]
 pub(super) async fn show(port: Port, granted: Granted, policy: web::Path<String>) -> Result<HttpResponse, Problem> {
-    let mut view = run(&port, move |policies| policies.show(policies.resolve(&policy)?)).await?;
-    hide(&mut view, &granted.caller);
+    let seen = granted.caller.seen();
+    let view = run(&port, move |policies| policies.show(policies.resolve(&policy, &seen)?, &seen)).await?;
     Ok(HttpResponse::Ok().json(view))
 }
 
-/// The component of a policy.
+/// The component of a policy, of those that `GET /v1/policies` shows.
 #[utoipa::path(get, path = "/v1/policies/{policy}/component", operation_id = "policy_component", tag = "policies",
     params(("policy" = String, Path, description = "As of `GET /v1/policies/{policy}`.")),
     responses((status = 200, description = "The component.", body = upload::Octets, content_type = "application/wasm")))]
-pub(super) async fn component(port: Port, policy: web::Path<String>) -> Result<HttpResponse, Problem> {
+pub(super) async fn component(
+    port: Port,
+    granted: Granted,
+    policy: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let seen = granted.caller.seen();
     let found = move |policies: &dyn Policies| {
-        let digest = policies.resolve(&policy)?;
-        policies.component(digest).map(|component| (digest, component))
+        let digest = policies.resolve(&policy, &seen)?;
+        policies.component(digest, &seen).map(|component| (digest, component))
     };
     let (digest, component): (Digest, _) = run(&port, found).await?;
     // It is named by what is in it.
@@ -112,7 +115,8 @@ pub(super) async fn realm(port: Port, granted: Granted) -> Result<HttpResponse, 
     Ok(HttpResponse::Ok().json(view))
 }
 
-/// What operators did, and what the server had to do itself. An operator sees what is not of other realms.
+/// What operators did, and what the server had to do itself. An operator sees what is of own realms, and what is of
+/// policies that `GET /v1/policies` shows.
 #[utoipa::path(get, path = "/v1/operator-events", operation_id = "operator_events", tag = "policies",
     params(EntriesQuery), responses((status = 200, description = "Entries in their order.", body = EntryPage)))]
 pub(super) async fn events(
@@ -122,11 +126,10 @@ pub(super) async fn events(
 ) -> Result<HttpResponse, Problem> {
     let (after, limit) = (query.after.unwrap_or_default(), query.limit.unwrap_or(ENTRIES));
     if !(1..=ENTRIES_MAX).contains(&limit) {
-        return Err(Problem::bad_request("limit must be 1 to 1000"));
+        return Err(Problem::bad_request(&format!("limit must be 1 to {ENTRIES_MAX}")));
     }
-    let mut entries = run(&port, move |policies| policies.events(after, limit)).await?;
-    let next = entries.last().map_or(after, |entry| entry.seq);
-    entries.retain(|entry| shown(entry, &granted.caller));
+    let seen = granted.caller.seen();
+    let Entries { entries, next } = run(&port, move |policies| policies.events(after, limit, &seen)).await?;
     Ok(HttpResponse::Ok().json(EntryPage { entries, next }))
 }
 
@@ -135,26 +138,23 @@ fn realm_of(granted: &Granted) -> Result<String, Problem> {
     granted.realm.clone().ok_or_else(|| Problem::bad_request("the path names no realm"))
 }
 
-/// Where a policy is bound in the realms of other operators is not for everybody.
-fn hide(policy: &mut PolicyView, caller: &Caller) {
-    policy.bound.retain(|place| caller.sees(&place.realm));
-}
-
-/// Whether an entry speaks of no realm that the caller may not see.
-fn shown(entry: &EntryView, caller: &Caller) -> bool {
-    let realm = |event: &serde_json::Value| event.get("realm").and_then(|realm| realm.as_str().map(str::to_owned));
-    entry.events.iter().filter_map(realm).all(|realm| caller.sees(&realm))
-}
-
-/// Asks the port where one may wait for the disk, for compilation and for guests.
+/// Asks the port, and tells its refusal.
 async fn run<T: Send + 'static>(
     slot: &Slot<dyn Policies>,
     ask: impl FnOnce(&dyn Policies) -> Result<T, PoliciesError> + Send + 'static,
 ) -> Result<T, Problem> {
+    answer(slot, ask).await?.map_err(|error| refusal::problem(&error))
+}
+
+/// Asks the port where one may wait for the disk, for compilation and for guests.
+async fn answer<T: Send + 'static>(
+    slot: &Slot<dyn Policies>,
+    ask: impl FnOnce(&dyn Policies) -> Result<T, PoliciesError> + Send + 'static,
+) -> Result<Result<T, PoliciesError>, Problem> {
     let policies =
         slot.get().ok_or_else(|| Problem::unavailable("the policies are not there yet: the server is starting"))?;
     match web::block(move || ask(policies.as_ref())).await {
-        Ok(answer) => answer.map_err(|error| refusal::problem(&error)),
+        Ok(answer) => Ok(answer),
         Err(_) => Err(Problem::internal("the work was not done: the server is stopping, or a fault of it ended it")),
     }
 }

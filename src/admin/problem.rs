@@ -20,7 +20,8 @@ pub(super) struct Problem {
     /// Only of `/readyz`: what is missing (`journal`, `policy`, `sip`, `staying`).
     #[serde(rename = "waiting-for", skip_serializing_if = "Vec::is_empty")]
     waiting_for: Vec<&'static str>,
-    /// `findings` and `report` of a component, `problems` of settings, `bound` of a policy in use.
+    /// `findings` and `report` of a component, `problems` of settings, `bound` of a policy in use,
+    /// `policies` of a name that several have.
     #[serde(flatten)]
     more: Map<String, Value>,
 }

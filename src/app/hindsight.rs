@@ -5,7 +5,7 @@ use crate::audit::hindsight::{bind, review};
 use crate::audit::whatif::{Means, Scope};
 use crate::config::{self, Config};
 use crate::journal::{Head, JournalError, JournalRead, Loaded, Stored};
-use crate::policy::policies::{DiffOrder, EXAMPLES_MAX, Hindsight, HindsightError};
+use crate::policy::policies::{DiffOrder, EXAMPLES_MAX, Hindsight, HindsightError, Realms};
 use crate::policy::{NoCounters, Policies, PoliciesError};
 use crate::types::{Digest, MessageId, Timestamp, UserKey};
 use bytes::Bytes;
@@ -56,7 +56,7 @@ impl Past {
     fn ask(&self, policy: Digest, order: DiffOrder, scope: Scope) -> Result<Value, HindsightError> {
         let limits = &self.config.policy;
         let settings = order.settings.unwrap_or_else(|| json!({}));
-        let component = self.policies.component(policy)?;
+        let component = self.policies.component(policy, &Realms::All)?;
         let engine = engine(limits, Arc::new(NoCounters)).map_err(PoliciesError::from)?;
         let binding = bind(&engine, &component, &settings, limits.settings_bytes_max)?;
         let means = Means { threads: 1, examples: order.examples.min(EXAMPLES_MAX) };

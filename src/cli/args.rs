@@ -9,7 +9,7 @@ pub use policy::{
 };
 pub use when::{When, WhenError};
 
-use crate::config::{Listen, MsrpListen, Overrides, Role, RoleError, peer};
+use crate::config::{CallerNameError, Listen, MsrpListen, Overrides, Role, RoleError, check_caller_name, peer};
 use crate::types::{Address, MessageId};
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use ipnet::IpNet;
@@ -115,15 +115,19 @@ pub enum Token {
     /// Prints a fresh token, and what the configuration must say of it
     New {
         /// Who it is for: the name that the operator stream tells as the author
-        #[arg(long, value_name = "NAME", default_value = "operator")]
+        #[arg(long, value_name = "NAME", value_parser = caller_name)]
         name: String,
         /// What it allows: operator:REALM, operator:*, auditor or sre; may be repeated
-        #[arg(long, value_name = "ROLE", value_parser = role, default_value = "operator:*")]
+        #[arg(long, value_name = "ROLE", value_parser = role, required = true)]
         role: Vec<Role>,
         /// One JSON object instead of text
         #[arg(long)]
         json: bool,
     },
+}
+
+fn caller_name(text: &str) -> Result<String, CallerNameError> {
+    check_caller_name(text).map(|()| text.to_owned())
 }
 
 fn role(text: &str) -> Result<Role, RoleError> {
@@ -256,7 +260,13 @@ mod tests {
             ("policy diff p --data d --server https://pf.test", "--server"),
             ("policy diff p --threads 2 --server https://pf.test", "--server"),
             ("policy new p --lang cobol", "python"),
-            ("token new --role root", "operator:REALM"),
+            ("token new --name anna --role root", "operator:REALM"),
+            ("token new --name anna", "--role"),
+            ("token new --role sre", "--name"),
+            ("token new --role sre --name restante", "another name"),
+            ("token new --role sre --name a\u{9b}b", "printable"),
+            (&format!("token new --role sre --name {}", "x".repeat(65)), "1 to 64"),
+            (&format!("policy rollback --realm a.test --reason {}", "x".repeat(513)), "512 octets"),
         ] {
             let error = parse(line).unwrap_err().to_string();
             assert!(error.contains(word), "{line}: {error}");

@@ -52,6 +52,8 @@ pub enum CliError {
     SettingsForm { origin: PathBuf, cause: String },
     #[error("no time is between {since} and {until}: give a --since before --until")]
     NoTime { since: Timestamp, until: Timestamp },
+    #[error("no realm is called {realm}, neither in the configuration nor in the data: there are {known}")]
+    NoSuchRealm { realm: String, known: String },
     #[error(
         "'{candidate}' is neither a file nor a policy of the data directory's catalogue: check the name, and --data"
     )]
@@ -107,6 +109,7 @@ impl CliError {
             | Self::Exists { .. }
             | Self::SettingsForm { .. }
             | Self::NoTime { .. }
+            | Self::NoSuchRealm { .. }
             | Self::NoCandidate { .. }
             | Self::New(NewError::Name { .. } | NewError::Reserved { .. } | NewError::Taken { .. })
             | Self::Test(
@@ -115,7 +118,7 @@ impl CliError {
                 | TestError::TooLong { .. }
                 | TestError::TooManyFiles { .. },
             )
-            | Self::Policies(PoliciesError::Ambiguous(..)) => Exit::Usage,
+            | Self::Policies(PoliciesError::Ambiguous(..) | PoliciesError::Retired(_)) => Exit::Usage,
             Self::Unacceptable { .. }
             | Self::BrokenChains(_)
             | Self::BrokenOperators(_)

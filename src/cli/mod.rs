@@ -32,13 +32,23 @@ pub fn main() -> ExitCode {
     {
         return policy::compile_worker(memory_bytes_max, stack_bytes_max, compile_secs_max);
     }
-    match run(args) {
-        Ok(()) => Exit::Ok.into(),
+    let exit = match run(args) {
+        Ok(()) => Exit::Ok,
         Err(error) => {
             out::message(format_args!("restante: {error}"));
-            error.exit().into()
+            error.exit()
         }
-    }
+    };
+    whole(exit, out::lost()).into()
+}
+
+/// The exit code, unless the result got lost on its way: then nothing is well.
+fn whole(exit: Exit, lost: Option<&std::io::Error>) -> Exit {
+    let Some(cause) = lost else { return exit };
+    out::message(format_args!(
+        "restante: the result could not be written to standard output: {cause}; what is there is not all of it"
+    ));
+    if exit == Exit::Ok { Exit::Io } else { exit }
 }
 
 fn run(args: Args) -> Result<(), CliError> {
@@ -56,7 +66,10 @@ fn run(args: Args) -> Result<(), CliError> {
 
 /// What clap has to say: help and version are results, the rest is a usage error.
 fn usage(error: &clap::Error) -> ExitCode {
-    // If stdout and stderr are both gone there is nobody to tell.
-    let _ = error.print();
-    if error.use_stderr() { Exit::Usage.into() } else { Exit::Ok.into() }
+    let failed = out::failure(error.print());
+    if error.use_stderr() {
+        // If stderr is gone there is nobody to tell.
+        return Exit::Usage.into();
+    }
+    whole(Exit::Ok, failed.as_ref()).into()
 }

@@ -1,8 +1,10 @@
 //! Tables for people: columns as wide as they must be, and no character that a terminal would obey.
 
-/// A text from elsewhere as it may be printed: control characters stand for themselves, visibly.
+use crate::policy::policies::is_hidden;
+
+/// A text from elsewhere as it may be printed: what a terminal would obey, and what is not seen, is seen instead.
 pub fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if is_hidden(c) { '\u{fffd}' } else { c }).collect()
 }
 
 /// Rows under their heads. The last column is as long as it is.
@@ -53,6 +55,8 @@ mod tests {
     #[test]
     fn no_terminal_is_told_anything() {
         assert_eq!(plain("a\u{1b}[31mb\r\n"), "a\u{fffd}[31mb\u{fffd}\u{fffd}");
+        assert_eq!(plain("a\u{9b}31m\u{202e}cba\u{2066}\u{200f}"), "a\u{fffd}31m\u{fffd}cba\u{fffd}\u{fffd}");
+        assert_eq!(plain("größer, می‌خواهم"), "größer, می‌خواهم");
         assert!(!table(["x"], &[["\u{7}".to_owned()]]).contains('\u{7}'));
     }
 

@@ -88,6 +88,26 @@ pub enum Role {
     Sre,
 }
 
+/// Why nobody can be called so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallerNameError {
+    #[error("a name has 1 to 64 printable characters")]
+    Form,
+    #[error("the operator stream has this name for another: choose another name")]
+    Taken,
+}
+
+/// Whether somebody can be called so: the name of a token or of a certificate, and the author in the operator stream.
+///
+/// # Errors
+/// [`CallerNameError`]
+pub fn check_caller_name(name: &str) -> Result<(), CallerNameError> {
+    if !validate::is_header_text(name) || name.len() > NAME_BYTES_MAX {
+        return Err(CallerNameError::Form);
+    }
+    if TAKEN_NAMES.contains(&name) { Err(CallerNameError::Taken) } else { Ok(()) }
+}
+
 /// Why a text is no role.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is no role: write operator:REALM, operator:*, auditor or sre")]
@@ -171,9 +191,9 @@ fn callers<'a>(
     let (mut names, mut hashes) = (Vec::new(), Vec::new());
     for (index, (name, sha256, roles)) in callers.enumerate() {
         let key = |key: &str| join(&format!("{list}[{index}]"), key);
-        let good = |name: &str| validate::is_header_text(name) && name.len() <= NAME_BYTES_MAX;
+        let good = |name: &str| check_caller_name(name) != Err(CallerNameError::Form);
         check.text(&key("name"), name, good, "a name of up to 64 printable characters");
-        let free = !TAKEN_NAMES.contains(&name);
+        let free = check_caller_name(name) != Err(CallerNameError::Taken);
         check.holds(&key("name"), free, "the operator stream has this name for another", "choose another name");
         // Not shown: it may be the token itself.
         let octets = sha256_octets(sha256);

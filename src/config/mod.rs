@@ -15,7 +15,9 @@ mod sections;
 mod store;
 mod validate;
 
-pub use admin::{Admin, AdminCertificate, AdminTls, AdminToken, Role, RoleError, sha256_octets};
+pub use admin::{
+    Admin, AdminCertificate, AdminTls, AdminToken, CallerNameError, Role, RoleError, check_caller_name, sha256_octets,
+};
 pub use demo::{DEMO_REALM, DEMO_USERS};
 pub use errands::{Errands, Expired, Handling};
 pub use load::{ConfigError, Fault, Overrides, Problem, Source};

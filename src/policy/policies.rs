@@ -7,6 +7,7 @@ use crate::shelf::ShelfError;
 use crate::types::{Digest, Timestamp};
 use bytes::Bytes;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Who gives an order, as the operator stream tells: the name of a token or of a certificate in the configuration,
 /// `local` (nobody is asked for a name on the loopback interface), or `restante` itself. No personal data.
@@ -17,9 +18,46 @@ pub struct Author(pub String);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signed<T> {
     pub author: Author,
-    /// At most [`REASON_BYTES_MAX`] octets, no control characters; may be empty.
+    /// At most [`REASON_BYTES_MAX`] octets, none of which is hidden ([`is_hidden`]); may be empty.
     pub reason: String,
     pub order: T,
+}
+
+/// Some of the realms of a server: for whom somebody speaks, or what somebody may see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Realms {
+    All,
+    /// These, in lower case.
+    Only(BTreeSet<String>),
+}
+
+impl Realms {
+    /// One.
+    #[must_use]
+    pub fn one(realm: &str) -> Self {
+        Self::Only(BTreeSet::from([realm.to_ascii_lowercase()]))
+    }
+
+    /// Whether this realm, in lower case, is one of them.
+    #[must_use]
+    pub fn contain(&self, realm: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(realms) => realms.contains(realm),
+        }
+    }
+}
+
+/// Whether a character says nothing and changes what is seen: control characters, and those that set the direction of the
+/// text around them or cannot be seen (Unicode's `Bidi_Control`, line separators, fillers, tags).
+#[must_use]
+pub fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            character,
+            '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+                | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+        )
 }
 
 /// Longest reason of an order, octets.
@@ -34,8 +72,27 @@ pub struct Upload {
     /// What people call it; need not be unique.
     pub name: Option<String>,
     pub signature: Option<Signature>,
-    /// Checked as an operator of this realm would want it: its need of a signature. `None`: as one of any.
+    /// Whose it is: their operators see it and may let it go, and their need of a signature is checked. `None`: for all.
     pub realm: Option<String>,
+}
+
+/// An upload that is refused before it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Announced {
+    /// That were announced, or had come.
+    pub octets: u64,
+    /// As of [`Upload`].
+    pub realm: Option<String>,
+}
+
+/// A policy to let go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retire {
+    pub policy: Digest,
+    /// What whoever says so may see …
+    pub sees: Realms,
+    /// … and decide for.
+    pub operates: Realms,
 }
 
 /// A detached signature: Ed25519 (RFC 8032) over the octets of the component.
@@ -70,45 +127,51 @@ pub struct Place {
 #[derive(Clone, Debug)]
 pub struct Uploaded {
     pub digest: Digest,
-    /// It was not there before.
+    /// It was not there before, as far as the realm of the upload may know.
     pub new: bool,
+    /// A signature came with it that it did not have before.
+    pub signed: bool,
+    /// What it is called in the realm of the upload: what came again keeps its name.
+    pub name: Option<String>,
     pub report: Report,
 }
 
 /// What an operator may do with policies. Every call may compile, run guests and wait for the disk: it belongs on a
 /// thread that may. What it returns `Ok` for is durable, and is in force for every question asked from then on.
 pub trait Policies: Send + Sync {
-    /// Examines a component and keeps it. The same component again is no error and changes nothing.
+    /// Examines a component and keeps it. The same component again is no error and changes nothing, unless it comes for
+    /// another realm or with another signature.
     ///
     /// # Errors
     /// [`PoliciesError`]; a refusal for want of a good signature, of room, or of the component's own worth is recorded.
     fn upload(&self, upload: Signed<Upload>) -> Result<Uploaded, PoliciesError>;
 
     /// Writes down that an upload was refused before its component was read (as [`PoliciesError::TooLarge`], or for a
-    /// signature of no form); `order` is the octets that were announced, or had come.
-    fn turned_away(&self, _upload: Signed<u64>, _error: &PoliciesError) {}
+    /// signature of no form).
+    fn turned_away(&self, _upload: Signed<Announced>, _error: &PoliciesError) {}
 
-    /// The one policy that a text names: 64 hexadecimal digits, at least 8 first ones of them, a name that only one
-    /// policy has, or `standard`.
+    /// The one policy that a text names among those that these realms may see: 64 hexadecimal digits, at least 8 first
+    /// ones of them, a name that only one policy has, or `standard`.
     ///
     /// # Errors
     /// [`PoliciesError::NoSuchPolicy`] or [`PoliciesError::Ambiguous`].
-    fn resolve(&self, text: &str) -> Result<Digest, PoliciesError>;
+    fn resolve(&self, text: &str, realms: &Realms) -> Result<Digest, PoliciesError>;
 
-    /// Every policy, the latest upload first; the standard policy is always there.
-    fn list(&self) -> Vec<PolicyView>;
+    /// Every policy that these realms may see (what was uploaded for them or for all, is bound there or could be gone back
+    /// to there, is built in), the latest upload first; the standard policy is always there.
+    fn list(&self, realms: &Realms) -> Vec<PolicyView>;
 
     /// One of them.
     ///
     /// # Errors
     /// [`PoliciesError::NoSuchPolicy`].
-    fn show(&self, policy: Digest) -> Result<PolicyView, PoliciesError>;
+    fn show(&self, policy: Digest, realms: &Realms) -> Result<PolicyView, PoliciesError>;
 
-    /// Its component.
+    /// The component of one of them.
     ///
     /// # Errors
     /// [`PoliciesError::NoSuchPolicy`], [`PoliciesError::Retired`] or [`PoliciesError::Store`].
-    fn component(&self, policy: Digest) -> Result<Bytes, PoliciesError>;
+    fn component(&self, policy: Digest, realms: &Realms) -> Result<Bytes, PoliciesError>;
 
     /// What decides in a realm.
     ///
@@ -143,17 +206,28 @@ pub trait Policies: Send + Sync {
     /// [`PoliciesError::NothingToRollBack`] and others.
     fn rollback(&self, place: Signed<Place>) -> Result<RealmView, PoliciesError>;
 
-    /// The policy may not be bound any more, and its component goes. What it has decided stays recorded.
+    /// The policy may not be bound any more, leaves every history, and its component goes. What it has decided stays
+    /// recorded.
     ///
     /// # Errors
-    /// [`PoliciesError::InUse`] while it decides or shadows somewhere; the standard policy cannot be retired.
-    fn retire(&self, policy: Signed<Digest>) -> Result<PolicyView, PoliciesError>;
+    /// [`PoliciesError::InUse`] while it decides or shadows somewhere; [`PoliciesError::OfOthers`] if it came for realms that
+    /// whoever says so does not operate, or these could go back to it; the standard policy cannot be retired.
+    fn retire(&self, policy: Signed<Retire>) -> Result<PolicyView, PoliciesError>;
 
-    /// What operators did, and what the server had to do itself: entries after `after`, at most `limit`.
+    /// What operators did, and what the server had to do itself: of the `limit` entries after `after`, those that these
+    /// realms may see.
     ///
     /// # Errors
     /// [`PoliciesError::Store`].
-    fn events(&self, after: u64, limit: usize) -> Result<Vec<EntryView>, PoliciesError>;
+    fn events(&self, after: u64, limit: usize, realms: &Realms) -> Result<Entries, PoliciesError>;
+}
+
+/// A part of the operator stream.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Entries {
+    pub entries: Vec<EntryView>,
+    /// The last entry that was looked at, shown or not.
+    pub next: u64,
 }
 
 /// Which past a candidate is held against, and how.
@@ -212,6 +286,10 @@ pub enum PoliciesError {
     NoSuchPolicy(Name),
     #[error("'{0}' names {several}", several = several(.1))]
     Ambiguous(Name, Vec<Digest>),
+    #[error(
+        "the policy '{policy}' did not come for {realm}: name it by its whole digest, or upload it for this realm, too"
+    )]
+    NotForRealm { policy: Name, realm: Name },
     #[error("the policy {0} is retired: upload it again")]
     Retired(Digest),
     #[error("this server has no realm '{0}': give one of its configuration")]
@@ -234,8 +312,18 @@ pub enum PoliciesError {
     NoSuchDecision(Name),
     #[error("the {what} is not accepted: {why}")]
     Text { what: &'static str, why: &'static str },
-    #[error("the policy is in use: {}; activate another one there, or end the shadow, and try again", places(.0))]
-    InUse(Vec<Binds>),
+    #[error("the policy is in use: {}; activate another one there, or end the shadow, and try again", places(.bound, *.elsewhere))]
+    InUse {
+        /// Where, as far as it may be told.
+        bound: Vec<Binds>,
+        /// And in realms that may not be told.
+        elsewhere: bool,
+    },
+    #[error(
+        "the policy is not only yours: it came for other realms, too, or these could go back to it; an operator of all \
+         of them is needed (operator:*)"
+    )]
+    OfOthers,
     #[error("the policy is built in, or named by policy.component, and cannot be retired")]
     BuiltIn,
     #[error("there is no room: {what} ({limit}) is reached; retire policies that nobody needs")]
@@ -314,10 +402,7 @@ fn names(hooks: &[Hook]) -> String {
     hooks.iter().map(|hook| hook.name()).collect::<Vec<_>>().join(", ")
 }
 
-fn places(places: &[Binds]) -> String {
-    places
-        .iter()
-        .map(|place| format!("{} of {} ({})", place.decision, place.realm, place.role))
-        .collect::<Vec<_>>()
-        .join(", ")
+fn places(places: &[Binds], elsewhere: bool) -> String {
+    let told = places.iter().map(|place| format!("{} of {} ({})", place.decision, place.realm, place.role));
+    told.chain(elsewhere.then(|| "realms of other operators".to_owned())).collect::<Vec<_>>().join(", ")
 }

@@ -10,8 +10,10 @@ use utoipa::ToSchema;
 pub struct PolicyView {
     /// SHA-256 of the component, hexadecimal: its name in every event, metric and report.
     pub digest: String,
-    /// What its author calls it.
+    /// What its author calls it, or the caller, who brought it, too.
     pub name: Option<String>,
+    /// The realms that it came for, as far as the caller may know; none: for all.
+    pub realms: Option<Vec<String>>,
     /// `validated` (it may be bound), `retired`.
     pub state: String,
     /// Octets of the component.
@@ -26,7 +28,7 @@ pub struct PolicyView {
     pub reason: Option<String>,
     /// The keys whose signature on it was accepted.
     pub signed_by: Vec<String>,
-    /// Where it is bound now.
+    /// Where it is bound now, as far as the caller may know.
     pub bound: Vec<Binds>,
 }
 

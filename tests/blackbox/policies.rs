@@ -260,6 +260,39 @@ fn who_may_do_what_is_told_by_tokens_and_the_stream_names_the_author() {
     assert!(server.metric("restante_admin_refusals_total").is_some_and(|refusals| refusals >= 3.0));
 }
 
+/// Two carriers and whoever runs the server: what the one does is neither seen by the other, nor in its way.
+#[test]
+fn carriers_on_one_server_do_not_meet() {
+    let phone = Phone::answering(200);
+    let (anna, of_anna) = token("anna", &format!("operator:{REALM}"));
+    let (olga, of_olga) = token("olga", "operator:other.test");
+    let (root, of_root) = token("root", "operator:*");
+    let config = [of_anna, of_olga, of_root, "[realms.\"other.test\"]\n".to_owned()].concat();
+    let server = Setup::behind(phone.address()).config(&config).start();
+    let [anna, olga, root] = [anna, olga, root].map(|token| Operator::of(&server).with_token(&token));
+    let own = anna.uploads("otp", &guests::pushing());
+    for hidden in [&["show", &own][..], &["retire", "otp"], &["activate", &own, "--realm", "other.test"]] {
+        assert!(olga.is_refused(hidden).contains("404"), "{hidden:?}");
+    }
+    // The same name means another policy there; here it goes on meaning what it meant.
+    let other = olga.uploads("otp", &guests::managing());
+    for operator in [&anna, &root] {
+        operator.does(&["activate", "otp", "--realm", REALM]);
+        assert_eq!(anna.active("handling")["policy"], own.as_str());
+    }
+    assert!(root.is_refused(&["show", "otp"]).contains(&other), "which one is asked back");
+    olga.does(&["activate", "otp", "--realm", "other.test"]);
+    // What could be gone back to is not for others to throw away, also if it is for both of them.
+    anna.does(&["rollback", "--realm", REALM]);
+    root.does(&["activate", &own, "--realm", "other.test"]);
+    olga.does(&["activate", "otp", "--realm", "other.test"]);
+    let told = anna.is_refused(&["retire", &own]);
+    assert!(told.contains("403") && !told.contains("other.test"), "{told}");
+    assert!(olga.stream().iter().all(|(event, author)| author != "anna" || event == "PolicyUploaded"));
+    assert!(anna.stream().iter().all(|(_, author)| author != "olga"));
+    root.does(&["retire", &own]);
+}
+
 /// Runs openssl in a directory.
 fn openssl(home: &std::path::Path, arguments: &[&str]) -> Vec<u8> {
     let output = Command::new("openssl").args(arguments).current_dir(home).output().unwrap();

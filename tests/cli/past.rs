@@ -5,7 +5,7 @@ use restante::app::DiskShelf;
 use restante::config::{self, Config, Realm};
 use restante::formats::Profile;
 use restante::journal::{Append, Body, Head, Journal, RocksJournal, Uncounted};
-use restante::policy::policies::{Author, Bind, Policies, Signed};
+use restante::policy::policies::{Author, Bind, Policies, Realms, Signed};
 use restante::policy::{Engine, Keeper, NoCounters};
 use restante::queue::Queue;
 use restante::queue::command::{Command, Defer};
@@ -97,7 +97,7 @@ fn order(journal: &RocksJournal, config: &Config) {
     let shelf = Arc::new(DiskShelf(journal.catalogue()));
     let engine = Engine::new(&config.policy, Arc::new(NoCounters)).unwrap();
     let keeper = Keeper::open(config, engine, shelf, journal.secret(), clock, Arc::new(NoCounters)).unwrap();
-    let policy = keeper.resolve("standard").unwrap();
+    let policy = keeper.resolve("standard", &Realms::All).unwrap();
     let order = Bind { realm: "a.test".to_owned(), policy, decisions: Some(vec![Hook::Expiry]), settings: None };
     keeper.shadow(Signed { author: Author("anna".to_owned()), reason: "to see".to_owned(), order }).unwrap();
     keeper.close();

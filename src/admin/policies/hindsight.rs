@@ -82,7 +82,8 @@ pub(in crate::admin) async fn diff(
 ) -> Result<HttpResponse, Problem> {
     let order = understood(optional(&request, body, &limits).await?)?;
     allow(&request, &granted.caller, order.realm.as_deref())?;
-    let digest = run(&port, move |policies| policies.resolve(&policy)).await?;
+    let seen = granted.caller.seen();
+    let digest = run(&port, move |policies| policies.resolve(&policy, &seen)).await?;
     let hindsight = hindsight.get().ok_or_else(|| Problem::unavailable("the past is not there yet: try again"))?;
     match web::block(move || hindsight.diff(digest, order)).await {
         Ok(found) => Ok(HttpResponse::Ok().json(found.map_err(|error| refused(&error))?)),

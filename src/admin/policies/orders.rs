@@ -1,14 +1,15 @@
 //! What is ordered about policies that are there: bind them, take them back, let them go.
 
-use super::{Port, realm_of, refusal, run};
+use super::{Port, answer, realm_of, refusal, run};
 use crate::admin::Limits;
 use crate::admin::access::{Granted, denied};
 use crate::admin::problem::Problem;
 use crate::admin::receive::{Cut, receive};
 use crate::metrics::Limit;
-use crate::policy::policies::{Bind, Place, Policies, PoliciesError, Signed};
+use crate::policy::policies::{Bind, Place, Policies, PoliciesError, Realms, Retire, Signed};
 use crate::policy::view::{PolicyView, RealmView};
 use crate::queue::question::Hook;
+use crate::types::Digest;
 use actix_web::http::StatusCode;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use serde::Deserialize;
@@ -23,7 +24,8 @@ const ORDER_BYTES: usize = 8 << 10;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(in crate::admin) struct BindOrder {
-    /// Its digest, 8 or more first digits of it, its name, or `standard`.
+    /// Its digest, 8 or more first digits of it, its name, or `standard`. Digits and names are looked for among the
+    /// policies that operators of this realm may see; a whole digest among those that the caller may see.
     policy: String,
     /// `admission`, `handling`, `delivery`, `expiry`, `notification`; all that it decides if it is not said.
     decisions: Option<Vec<String>>,
@@ -105,7 +107,8 @@ pub(in crate::admin) async fn rollback(
     place(request, granted, &limits, &port, body, |policies, place| policies.rollback(place)).await
 }
 
-/// Lets a policy go that is bound nowhere: its component is removed, what it has decided stays recorded.
+/// Lets a policy go that is bound nowhere: its component is removed, it leaves every rollback history, what it has decided
+/// stays recorded. A policy that came for other realms, too, or that these could go back to, is let go by `operator:*`.
 #[utoipa::path(post, path = "/v1/policies/{policy}/retire", operation_id = "retire_policy", tag = "policies",
     params(("policy" = String, Path, description = "As of `GET /v1/policies/{policy}`.")),
     request_body = Option<RetireOrder>,
@@ -119,19 +122,33 @@ pub(in crate::admin) async fn retire(
     body: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     let order: RetireOrder = optional(&request, body, &limits).await?;
-    let view = run(&port, move |policies| policies.show(policies.resolve(&policy)?)).await?;
-    if view.bound.iter().any(|place| !granted.caller.operates(&place.realm)) {
-        let detail = "the policy is bound in other realms: an operator of these is needed (operator:*)";
-        return Err(denied(&request, &granted.caller, detail));
+    let caller = &granted.caller;
+    let (author, reason) = (caller.author(), order.reason.unwrap_or_default());
+    let (sees, operates) = (caller.seen(), caller.operated());
+    let answer = answer(&port, move |policies| {
+        let policy = policies.resolve(&policy, &sees)?;
+        policies.retire(Signed { author, reason, order: Retire { policy, sees, operates } })
+    });
+    match answer.await? {
+        Ok(view) => Ok(HttpResponse::Ok().json(view)),
+        Err(error @ PoliciesError::OfOthers) => Err(denied(&request, caller, &error.to_string())),
+        Err(error) => Err(refusal::problem(&error)),
     }
-    let author = granted.caller.author();
-    let mut view = run(&port, move |policies| {
-        let digest = policies.resolve(&view.digest)?;
-        policies.retire(Signed { author, reason: order.reason.unwrap_or_default(), order: digest })
-    })
-    .await?;
-    super::hide(&mut view, &granted.caller);
-    Ok(HttpResponse::Ok().json(view))
+}
+
+/// The policy that is to be bound. A name, and the beginning of a digest, mean what they mean in the realm, whoever gives
+/// the order: nobody else can give them another meaning there. A whole digest has only one.
+fn meant(policies: &dyn Policies, text: &str, realm: &str, seen: &Realms) -> Result<Digest, PoliciesError> {
+    let in_realm = policies.resolve(text, &Realms::one(realm));
+    let Err(PoliciesError::NoSuchPolicy(policy)) = in_realm else { return in_realm };
+    let whole = |digest: &Digest| digest.to_string().eq_ignore_ascii_case(text);
+    match policies.resolve(text, seen) {
+        Ok(digest) if whole(&digest) => Ok(digest),
+        Ok(_) | Err(PoliciesError::Ambiguous(..)) => {
+            Err(PoliciesError::NotForRealm { policy, realm: realm.to_owned() })
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Reads the order and gives it.
@@ -149,9 +166,10 @@ async fn bind(
         None => return Err(Problem::bad_request("an order in JSON is needed: {\"policy\": …}")),
     };
     let decisions = hooks(order.decisions)?;
-    let author = granted.caller.author();
+    let (author, seen) = (granted.caller.author(), granted.caller.seen());
     let view = run(port, move |policies| {
-        let bind = Bind { realm, policy: policies.resolve(&order.policy)?, decisions, settings: order.settings };
+        let policy = meant(policies, &order.policy, &realm, &seen)?;
+        let bind = Bind { realm, policy, decisions, settings: order.settings };
         give(policies, Signed { author, reason: order.reason.unwrap_or_default(), order: bind })
     })
     .await?;

@@ -14,7 +14,10 @@ pub(super) fn problem(error: &PoliciesError) -> Problem {
     match error {
         PoliciesError::Unacceptable(report) => problem.with("findings", &report.findings()).with("report", report),
         PoliciesError::Settings(problems) => problem.with("problems", problems),
-        PoliciesError::InUse(bound) => problem.with("bound", bound),
+        PoliciesError::InUse { bound, .. } => problem.with("bound", bound),
+        PoliciesError::Ambiguous(_, digests) => {
+            problem.with("policies", &digests.iter().map(ToString::to_string).collect::<Vec<_>>())
+        }
         _ => problem,
     }
 }
@@ -25,14 +28,15 @@ const fn status(error: &PoliciesError) -> StatusCode {
         PoliciesError::Retired(_) => StatusCode::GONE,
         PoliciesError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         PoliciesError::Signature(SignatureError::Form) => StatusCode::BAD_REQUEST,
-        PoliciesError::Unsigned { .. } | PoliciesError::Signature(_) => StatusCode::FORBIDDEN,
+        PoliciesError::Unsigned { .. } | PoliciesError::Signature(_) | PoliciesError::OfOthers => StatusCode::FORBIDDEN,
         PoliciesError::Unacceptable(_)
         | PoliciesError::Settings(_)
         | PoliciesError::NotDecided { .. }
         | PoliciesError::NoSuchDecision(_)
         | PoliciesError::Text { .. } => StatusCode::UNPROCESSABLE_ENTITY,
         PoliciesError::Ambiguous(..)
-        | PoliciesError::InUse(_)
+        | PoliciesError::NotForRealm { .. }
+        | PoliciesError::InUse { .. }
         | PoliciesError::BuiltIn
         | PoliciesError::NothingToRollBack { .. }
         | PoliciesError::NothingShadowed { .. } => StatusCode::CONFLICT,

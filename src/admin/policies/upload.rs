@@ -6,7 +6,7 @@ use crate::admin::access::Granted;
 use crate::admin::problem::Problem;
 use crate::admin::receive::{Cut, announced, receive};
 use crate::metrics::Limit;
-use crate::policy::policies::{PoliciesError, Signature, SignatureError, Signed, Upload};
+use crate::policy::policies::{Announced, PoliciesError, Signature, SignatureError, Signed, Upload};
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use base64::Engine as _;
@@ -29,7 +29,8 @@ const SIGNATURE: &str = "restante-signature";
 pub(in crate::admin) struct UploadQuery {
     /// What people call the policy: letters, digits, `-`, `_`, `.`.
     name: Option<String>,
-    /// Check it as an operator of this realm would want it. Without it: the only realm of the caller, or any.
+    /// Whose it is: its operators see it and may retire it, and it is checked as they want it. Without it: the only realm
+    /// of the caller, or, by an `operator:*`, all.
     #[expect(dead_code, reason = "read where it is checked who asks")]
     realm: Option<String>,
     /// Why, for whoever reads the operator stream.
@@ -47,13 +48,18 @@ pub(in crate::admin) struct Octets(Vec<u8>);
 pub(in crate::admin) struct UploadView {
     /// SHA-256 of the component: the name of the policy.
     digest: String,
-    /// It was not there before.
+    /// It was not there before, as far as the realm of the upload may know.
     new: bool,
+    /// A signature came with it that it did not have before.
+    signed: bool,
+    /// What it is called in the realm of the upload: what came again keeps its name.
+    name: Option<String>,
     /// What the examination found, as `restante policy check --json` has it.
     report: Value,
 }
 
-/// Uploads a component: it is examined, and kept if it is good. The same one again changes nothing.
+/// Uploads a component: it is examined, and kept if it is good. The same one again changes nothing, unless it comes for
+/// another realm or with another signature.
 #[utoipa::path(post, path = "/v1/policies", operation_id = "upload_policy", tag = "policies",
     params(UploadQuery, ("Restante-Signature" = Option<String>, Header,
         description = "Detached Ed25519 signature over the octets of the component: `KEY-ID:BASE64`.")),
@@ -82,7 +88,7 @@ pub(in crate::admin) async fn upload(
     let signed = |octets: u64| Signed {
         author: granted.caller.author(),
         reason: reason.clone().unwrap_or_default(),
-        order: octets,
+        order: Announced { octets, realm: granted.realm.clone() },
     };
     let too_large = |octets| PoliciesError::TooLarge { octets, limit: limit as u64 };
     // Before anything of it is read.
@@ -113,8 +119,8 @@ pub(in crate::admin) async fn upload(
         }
         Err(cut) => return Err(cut.problem(limit)),
     };
-    let order = Upload { component, name, signature, realm: granted.realm };
-    let upload = Signed { author: granted.caller.author(), reason: reason.unwrap_or_default(), order };
+    let order = Upload { component, name, signature, realm: granted.realm.clone() };
+    let upload = Signed { author: granted.caller.author(), reason: reason.clone().unwrap_or_default(), order };
     let done = run(&port, move |policies| {
         let done = policies.upload(upload);
         drop(seat);
@@ -122,13 +128,14 @@ pub(in crate::admin) async fn upload(
     })
     .await?;
     let report = serde_json::to_value(&done.report).map_err(|error| Problem::internal(&error.to_string()))?;
-    let view = UploadView { digest: done.digest.to_string(), new: done.new, report };
-    let mut response = if done.new { HttpResponse::Created() } else { HttpResponse::Ok() };
+    let (digest, new, signed, name) = (done.digest.to_string(), done.new, done.signed, done.name);
+    let view = UploadView { digest, new, signed, name, report };
+    let mut response = if view.new { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(response.insert_header((header::LOCATION, format!("/v1/policies/{}", view.digest))).json(view))
 }
 
 /// What is refused before it is read leaves a trace, too.
-async fn turned_away(port: &Port, upload: Signed<u64>, error: PoliciesError) -> Problem {
+async fn turned_away(port: &Port, upload: Signed<Announced>, error: PoliciesError) -> Problem {
     let told = run(port, move |policies| {
         policies.turned_away(upload, &error);
         Ok(error)

@@ -2,7 +2,9 @@
 
 use crate::admin::Views;
 use crate::policy::check::{Facts, Fault, Report};
-use crate::policy::policies::{Bind, Place, Policies, PoliciesError, Signed, Upload, Uploaded};
+use crate::policy::policies::{
+    Bind, Entries, Place, Policies, PoliciesError, Realms, Retire, Signed, Upload, Uploaded,
+};
 use crate::policy::view::{Binds, EntryView, PolicyView, RealmView};
 use crate::types::Digest;
 use bytes::Bytes;
@@ -24,6 +26,8 @@ pub(super) struct Fake {
     pub(super) gate: Mutex<()>,
     /// Not the first upload of this.
     pub(super) known: bool,
+    /// The realm that the policy came for.
+    pub(super) realm: Option<&'static str>,
 }
 
 impl Fake {
@@ -52,6 +56,7 @@ impl Fake {
         PolicyView {
             digest: POLICY.to_string(),
             name: Some("quiet".to_owned()),
+            realms: self.realm.map(|realm| vec![realm.to_owned()]),
             state: "validated".to_owned(),
             bytes: 4,
             decides: vec!["expiry".to_owned()],
@@ -90,24 +95,28 @@ impl Policies for Fake {
         self.note("upload", &upload, &format!("{} {name:?} {signature:?} {realm:?}", component.len()))?;
         let _waits = self.gate.lock().unwrap();
         let report = Report { facts: Facts::default(), faults: Vec::new(), self_test: Vec::new() };
-        Ok(Uploaded { digest: POLICY, new: !self.known, report })
+        Ok(Uploaded { digest: POLICY, new: !self.known, signed: signature.is_some(), name: name.clone(), report })
     }
 
-    fn resolve(&self, text: &str) -> Result<Digest, PoliciesError> {
-        let known = text == "quiet" || POLICY.to_string().starts_with(text) && text.len() >= 8;
-        if known { Ok(POLICY) } else { Err(PoliciesError::NoSuchPolicy(text.to_owned())) }
+    fn resolve(&self, text: &str, realms: &Realms) -> Result<Digest, PoliciesError> {
+        let known = text == "quiet" || POLICY.to_string().starts_with(&text.to_ascii_lowercase()) && text.len() >= 8;
+        let seen = self.realm.is_none_or(|realm| realms.contain(realm));
+        if known && seen { Ok(POLICY) } else { Err(PoliciesError::NoSuchPolicy(text.to_owned())) }
     }
 
-    fn list(&self) -> Vec<PolicyView> {
-        vec![self.view()]
+    fn list(&self, realms: &Realms) -> Vec<PolicyView> {
+        self.show(POLICY, realms).into_iter().collect()
     }
 
-    fn show(&self, _: Digest) -> Result<PolicyView, PoliciesError> {
-        Ok(self.view())
+    fn show(&self, policy: Digest, realms: &Realms) -> Result<PolicyView, PoliciesError> {
+        let mut view = self.view();
+        view.bound.retain(|place| realms.contain(&place.realm));
+        let seen = self.realm.is_none_or(|realm| realms.contain(realm));
+        if seen { Ok(view) } else { Err(PoliciesError::NoSuchPolicy(policy.to_string())) }
     }
 
-    fn component(&self, _: Digest) -> Result<Bytes, PoliciesError> {
-        Ok(Bytes::from_static(b"\0asm"))
+    fn component(&self, policy: Digest, realms: &Realms) -> Result<Bytes, PoliciesError> {
+        self.show(policy, realms).map(|_| Bytes::from_static(b"\0asm"))
     }
 
     fn realm(&self, realm: &str) -> Result<RealmView, PoliciesError> {
@@ -142,12 +151,13 @@ impl Policies for Fake {
         self.realm(&place.order.realm)
     }
 
-    fn retire(&self, policy: Signed<Digest>) -> Result<PolicyView, PoliciesError> {
-        self.note("retire", &policy, &policy.order.to_string()[..4])?;
-        Ok(self.view())
+    fn retire(&self, retire: Signed<Retire>) -> Result<PolicyView, PoliciesError> {
+        let Retire { policy, sees, operates } = &retire.order;
+        self.note("retire", &retire, &format!("{} {sees:?} {operates:?}", &policy.to_string()[..4]))?;
+        self.show(*policy, sees)
     }
 
-    fn events(&self, after: u64, limit: usize) -> Result<Vec<EntryView>, PoliciesError> {
+    fn events(&self, after: u64, limit: usize, realms: &Realms) -> Result<Entries, PoliciesError> {
         let entry = |seq: u64| EntryView {
             seq,
             at: "2026-11-23T00:00:00.000Z".to_owned(),
@@ -161,6 +171,13 @@ impl Policies for Fake {
                 _ => json!({ "event": "policy-activated", "realm": "other.test" }),
             }],
         };
-        Ok((after + 1..=6).take(limit).map(entry).collect())
+        let of = |seq: u64| match seq % 3 {
+            1 => None,
+            2 => Some("ims.test"),
+            _ => Some("other.test"),
+        };
+        let found: Vec<u64> = (after + 1..=6).take(limit).collect();
+        let shown = found.iter().filter(|seq| of(**seq).is_none_or(|realm| realms.contain(realm)));
+        Ok(Entries { entries: shown.map(|seq| entry(*seq)).collect(), next: found.last().copied().unwrap_or(after) })
     }
 }

@@ -7,7 +7,7 @@ use crate::policy::policies::{PoliciesError, SettingsProblem, SignatureError};
 use crate::policy::view::Binds;
 use crate::queue::question::Hook;
 use crate::shelf::ShelfError;
-use std::sync::Mutex;
+use crate::types::Digest;
 
 const JSON: &str = "Content-Type: application/json\r\n";
 const ACTIVATE: &str = "/v1/realms/ims.test/policies/activate";
@@ -38,7 +38,7 @@ fn orders_reach_the_port_with_their_author() {
                 "rollback by sre (): ims.test None",
                 "rollback by own (): ims.test None",
                 "end-shadow by own (done): ims.test Some([Expiry])",
-                "retire by other (old): abab",
+                "retire by other (old): abab Only({\"other.test\"}) Only({\"other.test\"})",
             ]
         );
     });
@@ -74,18 +74,63 @@ fn orders_that_cannot_be_understood_change_nothing() {
 }
 
 #[test]
-fn a_policy_that_others_use_is_retired_by_who_may_decide_for_them() {
+fn the_port_is_told_who_lets_a_policy_go_and_its_refusals_reach_them() {
     let bound = |realm: &str| Binds { realm: realm.into(), decision: "expiry".into(), role: "active".into() };
-    let (views, fake) = Fake { bound: Mutex::new(vec![bound("other.test")]), ..Fake::default() }.views();
-    serving_as(with_tokens(), Patience::default(), views, move |address, _, _| {
+    let (views, fake) = Fake::default().views();
+    serving_as(with_tokens(), Patience::default(), views, move |address, metrics, _| {
         let path = "/v1/policies/quiet/retire";
-        let answer = order(address, path, "own", "");
-        assert!(status(&answer) == "403" && !answer.body.contains("other.test"), "{}", answer.body);
-        assert_eq!(fake.ordered(), Vec::<String>::new());
-        fake.refuse(PoliciesError::InUse(vec![bound("other.test")]));
+        fake.refuse(PoliciesError::OfOthers);
+        let answer = order(address, path, "two", "");
+        assert!(status(&answer) == "403" && answer.body.contains("operator:*"), "{}", answer.body);
+        let own = "Only({\"ims.test\", \"third.test\"})";
+        assert_eq!(fake.ordered(), [format!("retire by two (): abab {own} {own}")]);
+        assert!(metrics.render().unwrap().contains("restante_admin_refusals_total{cause=\"role\"} 1\n"));
+        fake.refuse(PoliciesError::InUse { bound: vec![bound("other.test")], elsewhere: true });
         let answer = order(address, path, "all", "");
         let problem: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
         assert_eq!((status(&answer), &problem["bound"][0]["realm"]), ("409", &"other.test".into()));
+        assert_eq!(fake.ordered(), ["retire by all (): abab All All"]);
+    });
+}
+
+#[test]
+fn what_came_for_another_realm_is_not_there() {
+    let (views, fake) = Fake { realm: Some("other.test"), ..Fake::default() }.views();
+    serving_as(with_tokens(), Patience::default(), views, move |address, _, _| {
+        let paths = ["/v1/policies/quiet", "/v1/policies/quiet/component", "/v1/policies/abababab"];
+        for (name, expected) in [("own", "404"), ("other", "200"), ("all", "200"), ("auditor", "200"), ("sre", "200")] {
+            for path in paths {
+                let answer = send(address, "GET", path, &bearer(name), "");
+                assert_eq!(status(&answer), expected, "{name} {path}: {}", answer.body);
+            }
+            let list = send(address, "GET", "/v1/policies", &bearer(name), "").body;
+            assert_eq!(list.contains("quiet"), expected == "200", "{name}: {list}");
+        }
+        for (path, body) in [("/v1/policies/quiet/retire", ""), (ACTIVATE, r#"{"policy":"quiet"}"#)] {
+            let answer = order(address, path, "own", body);
+            assert_eq!(status(&answer), "404", "{path}: {}", answer.body);
+        }
+        assert_eq!(fake.ordered(), Vec::<String>::new());
+    });
+}
+
+/// Whoever may see more than the operators of the realm has to say exactly what is meant: what a name means there is not
+/// for anybody else to choose.
+#[test]
+fn a_name_means_in_a_realm_what_it_means_to_its_operators() {
+    let (views, fake) = Fake { realm: Some("other.test"), ..Fake::default() }.views();
+    serving_as(with_tokens(), Patience::default(), views, move |address, _, _| {
+        let activate = |policy: &str| order(address, ACTIVATE, "all", &format!(r#"{{"policy":"{policy}"}}"#));
+        for text in ["quiet", "abababab", &POLICY.to_string()[..63]] {
+            let answer = activate(text);
+            assert!(status(&answer) == "409" && answer.body.contains("whole digest"), "{}", answer.body);
+        }
+        assert_eq!(status(&activate("loud")), "404");
+        assert_eq!(fake.ordered(), Vec::<String>::new());
+        assert_eq!(status(&activate(&POLICY.to_string().to_uppercase())), "200");
+        assert_eq!(fake.ordered().len(), 1);
+        let answer = order(address, "/v1/realms/other.test/policies/activate", "all", r#"{"policy":"quiet"}"#);
+        assert_eq!(status(&answer), "200");
     });
 }
 
@@ -95,7 +140,8 @@ fn every_refusal_has_its_status_and_what_a_program_wants_to_know() {
     let text = || "x".to_owned();
     let refusals: Vec<(PoliciesError, &str, &str)> = vec![
         (PoliciesError::NoSuchPolicy(text()), "404", ""),
-        (PoliciesError::Ambiguous(text(), vec![POLICY]), "409", ""),
+        (PoliciesError::Ambiguous(text(), vec![POLICY, Digest([1; 32])]), "409", "policies"),
+        (PoliciesError::NotForRealm { policy: text(), realm: text() }, "409", ""),
         (PoliciesError::Retired(POLICY), "410", ""),
         (PoliciesError::NoSuchRealm(text()), "404", ""),
         (PoliciesError::TooLarge { octets: 2, limit: 1 }, "413", ""),
@@ -108,7 +154,8 @@ fn every_refusal_has_its_status_and_what_a_program_wants_to_know() {
         (PoliciesError::NotDecided { asked: vec![Hook::Expiry], decides: vec![] }, "422", ""),
         (PoliciesError::NoSuchDecision(text()), "422", ""),
         (PoliciesError::Text { what: "reason", why: "it is too long" }, "422", ""),
-        (PoliciesError::InUse(vec![]), "409", "bound"),
+        (PoliciesError::InUse { bound: vec![], elsewhere: true }, "409", "bound"),
+        (PoliciesError::OfOthers, "403", ""),
         (PoliciesError::BuiltIn, "409", ""),
         (PoliciesError::Full { what: "policy.catalogue-max", limit: 1 }, "507", ""),
         (PoliciesError::Busy(1), "503", ""),

@@ -4,7 +4,7 @@ use super::super::shelf::DiskShelf;
 use crate::config::{self, Config, Realm};
 use crate::journal::{Journal as _, RocksJournal, RocksReader, Uncounted};
 use crate::policy::keeper::{Keeper, entries, verify};
-use crate::policy::policies::{Author, Bind, Place, Policies as _, PoliciesError, Signed, Upload};
+use crate::policy::policies::{Author, Bind, Place, Policies as _, PoliciesError, Realms, Retire, Signed, Upload};
 use crate::policy::tests::guest::{Guest, manage};
 use crate::policy::{Engine, Judges as _, NoCounters, STANDARD_COMPONENT, samples};
 use crate::queue::question::{Context, Hook, Judge, Question};
@@ -107,7 +107,7 @@ fn life(disk: &dyn Disk) {
         (upload(keeper, "a"), upload(keeper, "b"))
     });
     served(disk, |keeper| {
-        assert_eq!(keeper.resolve("a").unwrap(), a);
+        assert_eq!(keeper.resolve("a", &Realms::All).unwrap(), a);
         keeper.shadow(bind(a)).unwrap();
         keeper.activate(bind(a)).unwrap();
         keeper.activate(bind(b)).unwrap();
@@ -120,15 +120,16 @@ fn life(disk: &dyn Disk) {
         keeper.end_shadow(place()).unwrap();
         keeper.rollback(place()).unwrap();
         assert_eq!(judge(keeper), Judge::Component(a));
-        assert_eq!(keeper.component(b).unwrap(), manager("b"));
-        keeper.retire(signed(b)).unwrap();
+        assert_eq!(keeper.component(b, &Realms::All).unwrap(), manager("b"));
+        let (sees, operates) = (Realms::All, Realms::All);
+        keeper.retire(signed(Retire { policy: b, sees, operates })).unwrap();
     });
     served(disk, |keeper| {
         assert_eq!(judge(keeper), Judge::Component(a));
-        assert!(matches!(keeper.component(b), Err(PoliciesError::Retired(_))));
+        assert!(matches!(keeper.component(b, &Realms::All), Err(PoliciesError::Retired(_))));
         keeper.rollback(place()).unwrap();
         assert_eq!(judge(keeper), standard);
-        assert_eq!(keeper.events(0, 100).unwrap().len(), 10);
+        assert_eq!(keeper.events(0, 100, &Realms::All).unwrap().entries.len(), 10);
     });
     let (shelf, ..) = disk.open();
     let verified = verify(shelf.as_ref()).unwrap();

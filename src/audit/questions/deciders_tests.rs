@@ -4,7 +4,7 @@ use super::mask::Mask;
 use super::*;
 use crate::config::Realm;
 use crate::kit::case::verdict_of;
-use crate::policy::policies::{Author, Bind, Policies as _, Signed, Upload};
+use crate::policy::policies::{Author, Bind, Policies as _, Realms, Retire, Signed, Upload};
 use crate::policy::{Engine, Keeper, NoCounters, samples};
 use crate::queue::question::{Delivery, Disposal, Failure, Verdict};
 use crate::shelf::MemoryShelf;
@@ -39,10 +39,10 @@ fn bound(policy: &str, settings: Value, retired: bool) -> (Arc<MemoryShelf>, Dig
     let order = Bind { realm: REALM.to_owned(), policy, decisions: None, settings: Some(settings) };
     keeper.activate(signed(order)).unwrap();
     if retired {
-        let standard = keeper.resolve("standard").unwrap();
+        let standard = keeper.resolve("standard", &Realms::All).unwrap();
         let order = Bind { realm: REALM.to_owned(), policy: standard, decisions: None, settings: None };
         keeper.activate(signed(order)).unwrap();
-        keeper.retire(signed(policy)).unwrap();
+        keeper.retire(signed(Retire { policy, sees: Realms::All, operates: Realms::All })).unwrap();
     }
     keeper.close();
     (shelf, policy)

@@ -10,7 +10,7 @@ use crate::queue::recall::{Loss, Memory, Recalled, recall};
 use crate::queue::schema::{Record, decode_state};
 use crate::types::{Address, MessageId, Timestamp, UserKey};
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -71,6 +71,9 @@ pub struct Counts {
     pub unreadable: u64,
     /// Events that do not go with the state before them.
     pub unfit: u64,
+    /// Realms of users that the configuration does not have: they were replayed as in a realm that says nothing.
+    #[serde(skip)]
+    pub unknown_realms: BTreeSet<String>,
 }
 
 /// Takes what is recalled; one for each thread, joined in the end.
@@ -129,6 +132,7 @@ impl Counts {
         self.records += other.records;
         self.unreadable += other.unreadable;
         self.unfit += other.unfit;
+        self.unknown_realms.extend(other.unknown_realms.iter().cloned());
     }
 }
 
@@ -178,6 +182,9 @@ impl Walk<'_> {
     ) -> Result<(), AuditError> {
         let Some(last) = self.record(user, head.seq)? else { return Ok(()) };
         let realm = last.user.host().to_owned();
+        if !realm.is_empty() && !self.config.realms.contains_key(&realm) {
+            counts.unknown_realms.insert(realm.clone());
+        }
         let is_meant = self.scope.realms.is_empty() || self.scope.realms.contains(&realm);
         if last.at < self.scope.since || !is_meant {
             return Ok(());

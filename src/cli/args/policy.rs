@@ -1,6 +1,7 @@
 //! The arguments of `restante policy`: what goes to a server, what is asked of a data directory, what authors need.
 
 use super::When;
+use crate::policy::policies::REASON_BYTES_MAX;
 use crate::queue::question::{Hook, NAMES_OF_HOOKS};
 use crate::types::MessageId;
 use clap::{Args as ClapArgs, Subcommand, ValueEnum};
@@ -81,7 +82,7 @@ pub enum Policy {
         /// Only entries after this number
         #[arg(long, value_name = "N", default_value_t = 0)]
         after: u64,
-        /// At most so many
+        /// Ask for so many at a time; all are shown in the end, with --json page by page
         #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
         limit: u16,
         #[command(flatten)]
@@ -108,8 +109,17 @@ pub struct Named {
 #[derive(Clone, Debug, Default, ClapArgs)]
 pub struct Reason {
     /// Why, for whoever reads the operator stream later; no personal data
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     pub reason: Option<String>,
+}
+
+/// Why a text is no reason. The rest the server says; but one that is too long for a request line would not reach it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("it has more than {REASON_BYTES_MAX} octets: say it shorter")]
+pub struct ReasonError;
+
+fn reason(text: &str) -> Result<String, ReasonError> {
+    if text.len() > REASON_BYTES_MAX { Err(ReasonError) } else { Ok(text.to_owned()) }
 }
 
 /// The server that is spoken to, and how.
@@ -119,7 +129,8 @@ pub struct Server {
     /// Its HTTP API [env: RESTANTE_SERVER] [default: http://127.0.0.1:8080]
     #[arg(long = "server", value_name = "URL")]
     pub url: Option<String>,
-    /// File with a bearer token; without it the token is that of the environment, if there is one [env: RESTANTE_TOKEN]
+    /// File with a bearer token; without it, and without --certificate, the token is that of the environment, if there is
+    /// one [env: RESTANTE_TOKEN]
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
     /// Certificate authorities that may vouch for the server (PEM); without it those of the system
@@ -144,7 +155,7 @@ pub struct Upload {
     /// What people call it: letters, digits, `-`, `_` and `.`
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
-    /// The realm it is for: if that takes signed components only, it must be signed
+    /// The realm it is for: its operators see it and may retire it; if it takes signed components only, it must be signed
     #[arg(long, value_name = "REALM")]
     pub realm: Option<String>,
     /// Ed25519 signature over the component: the key's name in policy.keys, and the file with the signature (64 octets,

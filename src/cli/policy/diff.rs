@@ -22,11 +22,13 @@ pub(super) fn run(arguments: &Diff) -> Result<(), CliError> {
     let settings = settings(arguments.settings.as_deref())?.unwrap_or_else(|| json!({}));
     let binding = candidate(arguments, &opened, threads, &settings)?;
     let scope = past::scope(&arguments.past, Vec::new(), None)?;
+    let realms = scope.realms.clone();
     let means = Means { threads, examples: arguments.examples };
     let bar = Bar::new();
     let candidate = (&binding, settings);
     let shown = hindsight::review(&*opened.journal, &opened.config, candidate, scope, means, &|seen| bar.show(seen))?;
     drop(bar);
+    past::check_realms(&opened, &realms, &shown.found.counts)?;
     if arguments.server.json {
         out::result(serde_json::to_string_pretty(&shown).unwrap_or_default());
     } else {

@@ -2,24 +2,24 @@
 
 use crate::app::{ReadCatalogue, wall_clock};
 use crate::audit::AuditError;
-use crate::audit::whatif::{Progress, Scope};
+use crate::audit::whatif::{Counts, Progress, Scope};
 use crate::cli::args::Past;
-use crate::cli::{CliError, load};
+use crate::cli::tables::plain;
+use crate::cli::{CliError, load, out};
 use crate::config::{Config, Overrides};
 use crate::journal::RocksReader;
+use crate::policy::policies::Realms;
 use crate::policy::{PoliciesError, STANDARD_COMPONENT, keeper};
 use crate::queue::question::Hook;
 use crate::types::{Digest, MessageId, Timestamp};
 use bytes::Bytes;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::collections::BTreeSet;
 use std::io::IsTerminal as _;
 use std::num::NonZero;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
-
-/// First digits of a digest that name a policy, at least.
-const DIGITS_MIN: usize = 8;
 
 /// The data directory as of now, with the configuration that says what it means.
 pub(super) struct Opened {
@@ -52,6 +52,26 @@ pub(super) fn scope(past: &Past, decisions: Vec<Hook>, message: Option<MessageId
     Ok(Scope { since, until, realms, decisions, message })
 }
 
+/// What the realms of the data are to the configuration: a realm that neither has is a typing error, and users of one that
+/// the configuration lacks were asked about as if it said nothing of their realm.
+pub(super) fn check_realms(opened: &Opened, scope: &[String], counts: &Counts) -> Result<(), CliError> {
+    let (known, found) = (&opened.config.realms, &counts.unknown_realms);
+    if let Some(realm) = scope.iter().find(|realm| !known.contains_key(*realm) && !found.contains(*realm)) {
+        let all: BTreeSet<&String> = known.keys().chain(found).collect();
+        let names = all.into_iter().map(|name| plain(name)).collect::<Vec<_>>().join(", ");
+        return Err(CliError::NoSuchRealm { realm: plain(realm), known: names });
+    }
+    let lacking = found.iter().filter(|realm| scope.is_empty() || scope.contains(realm));
+    let lacking: Vec<String> = lacking.map(|realm| plain(realm)).collect();
+    if !lacking.is_empty() {
+        out::message(format_args!(
+            "note: the configuration has no realm {}: default values stand in for what it would say; give --config",
+            lacking.join(", ")
+        ));
+    }
+    Ok(())
+}
+
 /// One thread for each core.
 pub(super) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get)
@@ -82,26 +102,20 @@ impl Drop for Bar {
     }
 }
 
-/// The component of a policy of the data directory's catalogue, by digest, first digits of it, or name; and of the
-/// standard policy.
+/// The component of a policy of the data directory's catalogue, or of the standard policy, named as to a server.
 pub(super) fn catalogued(journal: &Arc<RocksReader>, policy: &str) -> Result<Bytes, CliError> {
-    if policy == "standard" {
-        return Ok(Bytes::from_static(STANDARD_COMPONENT));
-    }
     let shelf = ReadCatalogue(Arc::clone(journal));
     let state = keeper::catalogue(&shelf)?;
-    let kept = state.policies.iter().filter(|(_, kept)| !kept.retired);
-    let is_meant = |digest: &Digest, name: Option<&str>| {
-        let digits = policy.to_ascii_lowercase();
-        name == Some(policy) || digits.len() >= DIGITS_MIN && digest.to_string().starts_with(&digits)
+    let standard = Digest::of(STANDARD_COMPONENT);
+    let nothing = || CliError::NoCandidate { candidate: policy.to_owned() };
+    let digest = match keeper::resolve(policy, &Realms::All, &state, &[(standard, Some(keeper::STANDARD))]) {
+        Ok(digest) if digest == standard => return Ok(Bytes::from_static(STANDARD_COMPONENT)),
+        Ok(digest) => digest,
+        Err(PoliciesError::NoSuchPolicy(_)) => return Err(nothing()),
+        Err(error) => return Err(error.into()),
     };
-    let named = kept.filter(|(digest, kept)| is_meant(digest, kept.name.as_deref())).map(|(digest, _)| *digest);
-    let found: Vec<Digest> = named.collect();
-    match *found.as_slice() {
-        [] => Err(CliError::NoCandidate { candidate: policy.to_owned() }),
-        [digest] => {
-            keeper::component_of(&shelf, digest)?.ok_or_else(|| CliError::NoCandidate { candidate: policy.to_owned() })
-        }
-        _ => Err(PoliciesError::Ambiguous(policy.to_owned(), found).into()),
+    if state.validated(digest).is_none() {
+        return Err(PoliciesError::Retired(digest).into());
     }
+    keeper::component_of(&shelf, digest)?.ok_or_else(nothing)
 }

@@ -24,6 +24,7 @@ pub(super) fn run(arguments: &Questions) -> Result<(), CliError> {
     let (cases, counts) =
         questions(&*opened.journal, &opened.config, &scope, limit, &mut deciders, past::cores(), &show)?;
     drop(bar);
+    past::check_realms(&opened, &scope.realms, &counts)?;
     match &arguments.out {
         Some(folder) => write(folder, &cases)?,
         None => print(&cases)?,

@@ -52,5 +52,6 @@ fn own_upload(policy: Digest, own: &BuiltIn) -> PolicyUploaded {
         decides: workshop::decides(&own.component),
         schema: own.component.schema().map(str::to_owned),
         signature: None,
+        realm: None,
     }
 }

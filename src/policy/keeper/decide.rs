@@ -4,8 +4,8 @@ use super::event::{
     Event, PolicyActivated, PolicyRetired, PolicyRolledBack, PolicyShadowed, PolicySigned, PolicyTripped,
     PolicyUnloadable, PolicyUploaded, Resort, Role, ShadowEnded, Step, Unloadable, UploadRefused,
 };
-use super::state::{Baseline, Bound, Catalogue, Slot};
-use crate::policy::policies::PoliciesError;
+use super::state::{Baseline, Bound, Catalogue, Slot, Source};
+use crate::policy::policies::{PoliciesError, Realms, Retire};
 use crate::policy::view::Binds;
 use crate::queue::question::Hook;
 use crate::types::Digest;
@@ -43,7 +43,7 @@ pub enum Order {
         realm: String,
         decisions: Option<Vec<Hook>>,
     },
-    Retire(Digest),
+    Retire(Retire),
     /// It failed `failures` times.
     Trip {
         realm: String,
@@ -87,7 +87,7 @@ pub fn decide(state: &Catalogue, order: &Order, rules: &Rules) -> Result<Vec<Eve
         Order::Shadow(bind) => shadow(state, bind, rules),
         Order::EndShadow { realm, decisions } => end_shadow(state, realm, decisions.as_deref(), rules),
         Order::Rollback { realm, decisions } => roll_back(state, realm, decisions.as_deref(), rules),
-        Order::Retire(policy) => retire(state, *policy, rules),
+        Order::Retire(order) => retire(state, order, rules),
         Order::Trip { realm, hook, policy, failures } => Ok(trip(state, realm, *hook, *policy, *failures, rules)),
         Order::Unload { realm, hook, policy, role, why } => {
             let slot = state.slot(realm, *hook);
@@ -120,6 +120,10 @@ fn decide_upload(state: &Catalogue, upload: &PolicyUploaded, rules: &Rules) -> R
         room_for(state, upload.bytes, rules)?;
         return Ok(vec![Event::PolicyUploaded(upload.clone())]);
     };
+    // What is there for all is there for each realm.
+    if !kept.uploads.iter().any(|known| known.realm.is_none() || known.realm == upload.realm) {
+        return Ok(vec![Event::PolicyUploaded(upload.clone())]);
+    }
     let signed = upload.signature.iter().filter(|signature| !kept.signatures.contains(signature));
     let signed = signed.map(|signature| PolicySigned { policy: upload.policy, signature: signature.clone() });
     Ok(signed.map(Event::PolicySigned).collect())
@@ -227,21 +231,27 @@ fn roll_back(
     Ok(vec![Event::PolicyRolledBack(PolicyRolledBack { realm, steps })])
 }
 
-fn retire(state: &Catalogue, policy: Digest, rules: &Rules) -> Result<Vec<Event>, PoliciesError> {
+fn retire(state: &Catalogue, order: &Retire, rules: &Rules) -> Result<Vec<Event>, PoliciesError> {
+    let policy = order.policy;
     if rules.built_in.contains(&policy) {
         return Err(PoliciesError::BuiltIn);
     }
-    match state.policies.get(&policy) {
-        None => return Err(PoliciesError::NoSuchPolicy(policy.to_string())),
-        Some(kept) if kept.retired => return Err(PoliciesError::Retired(policy)),
-        Some(_) => {}
+    let kept = state.policies.get(&policy).filter(|_| state.is_shown(policy, &order.sees));
+    let kept = kept.ok_or_else(|| PoliciesError::NoSuchPolicy(policy.to_string()))?;
+    if kept.retired {
+        return Err(PoliciesError::Retired(policy));
     }
-    let bound = bound(state, policy, rules);
-    if bound.is_empty() {
-        Ok(vec![Event::PolicyRetired(PolicyRetired { policy })])
-    } else {
-        Err(PoliciesError::InUse(bound))
+    let (bound, hidden): (Vec<Binds>, Vec<Binds>) =
+        bound(state, policy, rules).into_iter().partition(|place| order.sees.contain(&place.realm));
+    if !bound.is_empty() || !hidden.is_empty() {
+        return Err(PoliciesError::InUse { bound, elsewhere: !hidden.is_empty() });
     }
+    let own = |source: &Source| source.realm.as_ref().is_some_and(|realm| order.operates.contain(realm));
+    let theirs = kept.uploads.iter().all(own) && state.used_in(policy).all(|realm| order.operates.contain(realm));
+    if !theirs && order.operates != Realms::All {
+        return Err(PoliciesError::OfOthers);
+    }
+    Ok(vec![Event::PolicyRetired(PolicyRetired { policy })])
 }
 
 /// Where a policy decides or is asked, in the realms of the configuration.

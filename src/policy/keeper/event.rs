@@ -32,7 +32,7 @@ pub enum Event {
     PolicyUnloadable(PolicyUnloadable),
 }
 
-/// A component was examined, found good, and is kept from now on.
+/// A component was examined, found good, and is kept from now on; or one that is kept already came for one more realm.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicyUploaded {
     pub policy: Digest,
@@ -44,6 +44,8 @@ pub struct PolicyUploaded {
     /// The JSON Schema of its settings, as the component gave it.
     pub schema: Option<String>,
     pub signature: Option<SignedBy>,
+    /// For which realm it came: whose operators may see it and let it go. `None`: for all.
+    pub realm: Option<String>,
 }
 
 /// A component that is kept already came again, with a signature that it did not have.
@@ -73,6 +75,8 @@ pub struct UploadRefused {
     pub cause: RefusalCause,
     /// Refusals since the last one in the stream that were only counted, because they came too fast.
     pub unrecorded: u64,
+    /// For which realm it came, if for one.
+    pub realm: Option<String>,
 }
 
 /// Why a component was not taken.
@@ -276,7 +280,10 @@ impl Kind {
     /// The version of its shape that this program writes.
     #[must_use]
     pub const fn version(self) -> u8 {
-        1
+        match self {
+            Self::PolicyUploaded | Self::UploadRefused => 2,
+            _ => 1,
+        }
     }
 
     /// Its name, as operators and auditors see it.

@@ -25,15 +25,17 @@ mod tests;
 
 pub use ledger::{Verified, Written, catalogue, component_of, entries, replay, tenures, verify, written};
 pub use tenure::Tenures;
-pub use texts::check_name;
+pub use texts::{STANDARD, check_name, resolve};
 pub use views::entry_view;
 
 use self::decide::{Order, Rules};
 use self::orders::State;
 use self::signature::Keys;
 use self::workshop::Workshop;
-use super::policies::{Author, Bind, Place, Policies, PoliciesError, Signed, Upload, Uploaded};
-use super::view::{EntryView, PolicyView, RealmView};
+use super::policies::{
+    Announced, Author, Bind, Entries, Place, Policies, PoliciesError, Realms, Retire, Signed, Upload, Uploaded,
+};
+use super::view::{PolicyView, RealmView};
 use super::{Counters, Host, Limit, Ordered};
 use crate::config;
 use crate::shelf::Shelf;
@@ -133,12 +135,12 @@ impl Keeper {
         self.realm(&realm)
     }
 
-    fn put_away(&self, policy: Signed<Digest>) -> Result<PolicyView, PoliciesError> {
-        let Signed { author, reason, order: digest } = policy;
-        let order = Signed { author, reason, order: Order::Retire(digest) };
+    fn put_away(&self, retire: Signed<Retire>) -> Result<PolicyView, PoliciesError> {
+        let Signed { author, reason, order: retire } = retire;
+        let order = Signed { author, reason, order: Order::Retire(retire.clone()) };
         self.carry_out(&order, None, &mut orders::Bench::default())?;
-        self.workshop.forget(digest);
-        self.show(digest)
+        self.workshop.forget(retire.policy);
+        self.show(retire.policy, &retire.sees)
     }
 }
 
@@ -153,30 +155,34 @@ impl Policies for Keeper {
         self.counted(super::Order::Upload, self.take_in(upload))
     }
 
-    fn turned_away(&self, upload: Signed<u64>, error: &PoliciesError) {
+    fn turned_away(&self, upload: Signed<Announced>, error: &PoliciesError) {
         self.turn_away(upload, error);
         self.count_limit(error);
         self.counters.ordered(super::Order::Upload, Ordered::Refused);
     }
 
-    fn resolve(&self, text: &str) -> Result<Digest, PoliciesError> {
-        texts::resolve(text, &self.state().catalogue, &self.workshop)
+    fn resolve(&self, text: &str, realms: &Realms) -> Result<Digest, PoliciesError> {
+        let built_in: Vec<_> = self.workshop.all_built_in().map(|(digest, own)| (digest, own.name)).collect();
+        texts::resolve(text, realms, &self.state().catalogue, &built_in)
     }
 
-    fn list(&self) -> Vec<PolicyView> {
-        self.policy_views()
+    fn list(&self, realms: &Realms) -> Vec<PolicyView> {
+        self.policy_views(realms)
     }
 
-    fn show(&self, policy: Digest) -> Result<PolicyView, PoliciesError> {
-        self.policy_view(policy).ok_or_else(|| PoliciesError::NoSuchPolicy(policy.to_string()))
+    fn show(&self, policy: Digest, realms: &Realms) -> Result<PolicyView, PoliciesError> {
+        self.policy_view(policy, realms).ok_or_else(|| PoliciesError::NoSuchPolicy(policy.to_string()))
     }
 
-    fn component(&self, policy: Digest) -> Result<Bytes, PoliciesError> {
-        let there = self.workshop.built_in(policy).is_some();
-        match self.state().catalogue.policies.get(&policy) {
-            Some(kept) if kept.retired && !there => return Err(PoliciesError::Retired(policy)),
-            None if !there => return Err(PoliciesError::NoSuchPolicy(policy.to_string())),
-            _ => {}
+    fn component(&self, policy: Digest, realms: &Realms) -> Result<Bytes, PoliciesError> {
+        if self.workshop.built_in(policy).is_none() {
+            let state = self.state();
+            let kept = state.catalogue.policies.get(&policy).filter(|_| state.catalogue.is_shown(policy, realms));
+            match kept {
+                None => return Err(PoliciesError::NoSuchPolicy(policy.to_string())),
+                Some(kept) if kept.retired => return Err(PoliciesError::Retired(policy)),
+                Some(_) => {}
+            }
         }
         Ok(self.workshop.octets(policy)?)
     }
@@ -207,22 +213,23 @@ impl Policies for Keeper {
         self.counted(super::Order::Rollback, self.placed(place, order))
     }
 
-    fn retire(&self, policy: Signed<Digest>) -> Result<PolicyView, PoliciesError> {
+    fn retire(&self, policy: Signed<Retire>) -> Result<PolicyView, PoliciesError> {
         self.counted(super::Order::Retire, self.put_away(policy))
     }
 
-    fn events(&self, after: u64, limit: usize) -> Result<Vec<EntryView>, PoliciesError> {
-        let mut found: Vec<EntryView> = Vec::new();
-        let (mut from, mut octets) = (after, 0);
+    fn events(&self, after: u64, limit: usize, realms: &Realms) -> Result<Entries, PoliciesError> {
+        let (mut found, mut next, mut octets) = (Vec::new(), after, 0);
         // An entry may have settings of any size in it: whoever wants more asks again.
         while found.len() < limit && octets < PAGE_BYTES {
-            let page = written(self.shelf.as_ref(), from, PAGE.min(limit - found.len()))?;
+            let page = written(self.shelf.as_ref(), next, PAGE.min(limit - found.len()))?;
             let Some(last) = page.last() else { break };
-            from = last.entry.seq;
+            next = last.entry.seq;
             octets += page.iter().map(|written| written.entry.encode().len()).sum::<usize>();
-            found.extend(page.iter().map(entry_view));
+            found.extend(page);
         }
-        Ok(found)
+        let state = self.state();
+        let shown = found.iter().filter(|written| views::is_shown(&written.entry, realms, &state.catalogue));
+        Ok(Entries { entries: shown.map(entry_view).collect(), next })
     }
 }
 

@@ -4,10 +4,11 @@
 //! As in `queue::schema`: a format octet, then the frame, each event readable by kind without decoding what is inside.
 //! An entry of a newer program and a damaged one are different errors. Golden bytes (`golden/`) pin every version.
 
-use super::event::{Entry, Event, Kind};
+use super::event::{Entry, Event, Kind, PolicyUploaded, RefusalCause, SignedBy, UploadRefused};
 use crate::policy::policies::{Author, PoliciesError};
+use crate::queue::question::Hook;
 use crate::queue::schema::SchemaError;
-use crate::types::{Octets, Timestamp};
+use crate::types::{Digest, Octets, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,44 @@ struct StoredEvent {
     kind: u16,
     version: u8,
     shape: Octets,
+}
+
+/// `PolicyUploaded`, version 1: nobody wrote down for whom.
+#[derive(Deserialize)]
+struct PolicyUploaded1 {
+    policy: Digest,
+    bytes: u64,
+    name: Option<String>,
+    decides: Vec<Hook>,
+    schema: Option<String>,
+    signature: Option<SignedBy>,
+}
+
+impl From<PolicyUploaded1> for PolicyUploaded {
+    fn from(old: PolicyUploaded1) -> Self {
+        let PolicyUploaded1 { policy, bytes, name, decides, schema, signature } = old;
+        Self { policy, bytes, name, decides, schema, signature, realm: None }
+    }
+}
+
+/// `UploadRefused`, version 1: the realm is known only where it is the cause.
+#[derive(Deserialize)]
+struct UploadRefused1 {
+    policy: Option<Digest>,
+    bytes: u64,
+    cause: RefusalCause,
+    unrecorded: u64,
+}
+
+impl From<UploadRefused1> for UploadRefused {
+    fn from(old: UploadRefused1) -> Self {
+        let UploadRefused1 { policy, bytes, cause, unrecorded } = old;
+        let realm = match &cause {
+            RefusalCause::Unsigned { realm } => Some(realm.clone()),
+            _ => None,
+        };
+        Self { policy, bytes, cause, unrecorded, realm }
+    }
 }
 
 impl From<SchemaError> for PoliciesError {
@@ -122,9 +161,11 @@ impl StoredEvent {
         if self.version == 0 {
             return Err(SchemaError::Damaged(kind.name()));
         }
-        // Shapes of older versions are read here and brought up to the present one. There is only one version so far.
-        let (shape, what) = (&self.shape.0, kind.name());
+        // Shapes of older versions are read here and brought up to the present one.
+        let (shape, what, old) = (&self.shape.0, kind.name(), self.version < kind.version());
         Ok(match kind {
+            Kind::PolicyUploaded if old => Event::PolicyUploaded(from_bytes::<PolicyUploaded1>(shape, what)?.into()),
+            Kind::UploadRefused if old => Event::UploadRefused(from_bytes::<UploadRefused1>(shape, what)?.into()),
             Kind::PolicyUploaded => Event::PolicyUploaded(from_bytes(shape, what)?),
             Kind::PolicySigned => Event::PolicySigned(from_bytes(shape, what)?),
             Kind::UploadRefused => Event::UploadRefused(from_bytes(shape, what)?),

@@ -3,10 +3,10 @@
 use super::event::{
     Entry, Event, PolicyActivated, PolicyShadowed, PolicyUnloadable, PolicyUploaded, Resort, Role, SignedBy, Unloadable,
 };
-use crate::policy::policies::Author;
+use crate::policy::policies::{Author, Realms};
 use crate::queue::question::Hook;
 use crate::types::{Digest, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Retired policies that are still listed; the stream itself forgets none.
@@ -25,7 +25,8 @@ pub struct Catalogue {
 /// A policy, and where it came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
-    pub name: Option<String>,
+    /// Who brought it, the first one first: one for each realm, so no more than there ever were realms.
+    pub uploads: Vec<Source>,
     /// Octets of its component.
     pub bytes: u64,
     pub decides: Vec<Hook>,
@@ -34,10 +35,49 @@ pub struct Kept {
     pub signatures: Vec<SignedBy>,
     /// Number of the entry that brought it: the order of uploads.
     pub seq: u64,
+    pub retired: bool,
+    /// Realms that could have gone back to it when it was retired.
+    pub left: BTreeSet<String>,
+}
+
+/// Who brought a policy for a realm, and what it is called there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// `None`: for all.
+    pub realm: Option<String>,
+    pub name: Option<String>,
     pub at: Timestamp,
     pub by: Author,
     pub reason: String,
-    pub retired: bool,
+}
+
+impl Source {
+    /// Whether it is of one of these realms, or of all.
+    pub fn is_for(&self, realms: &Realms) -> bool {
+        self.realm.as_ref().is_none_or(|realm| realms.contain(realm))
+    }
+}
+
+impl Kept {
+    /// Who brought it, as far as these realms may know: their own uploads. Who has it only because somebody else bound it
+    /// there may know where it came from first.
+    pub fn uploads_for(&self, realms: &Realms) -> impl Iterator<Item = &Source> {
+        let own = self.uploads.iter().any(|source| source.is_for(realms));
+        let (own, first) =
+            if own { (&*self.uploads, &[][..]) } else { (&[][..], self.uploads.get(..1).unwrap_or(&[])) };
+        own.iter().filter(|source| source.is_for(realms)).chain(first)
+    }
+
+    /// One signature of each key.
+    fn sign(&mut self, signature: &SignedBy) {
+        self.signatures.retain(|known| known.key != signature.key);
+        self.signatures.push(signature.clone());
+    }
+
+    /// What it is called there.
+    pub fn name_for(&self, realms: &Realms) -> Option<&str> {
+        self.uploads_for(realms).find_map(|source| source.name.as_deref())
+    }
 }
 
 /// One decision of one realm.
@@ -178,6 +218,20 @@ impl Catalogue {
         self.policies.get(&policy).filter(|kept| !kept.retired)
     }
 
+    /// The realms where a policy decides, is asked in the shadow, or could be gone back to, also such as the configuration
+    /// does not have any more.
+    pub fn used_in(&self, policy: Digest) -> impl Iterator<Item = &String> {
+        let is = move |slot: &Slot| slot.placed.iter().chain(&slot.shadow).any(|bound| bound.policy == policy);
+        self.realms.iter().filter(move |(_, slots)| slots.values().any(is)).map(|(realm, _)| realm)
+    }
+
+    /// Whether operators of these realms may know that there is this policy: it came for one of them, or is used there.
+    pub fn is_shown(&self, policy: Digest, realms: &Realms) -> bool {
+        let Some(kept) = self.policies.get(&policy) else { return false };
+        kept.uploads.iter().any(|source| source.is_for(realms))
+            || self.used_in(policy).chain(&kept.left).any(|realm| realms.contain(realm))
+    }
+
     /// Policies whose components are kept, and the octets of these.
     pub fn room(&self) -> (usize, u64) {
         let kept = self.policies.values().filter(|kept| !kept.retired);
@@ -197,8 +251,7 @@ impl Catalogue {
             Event::PolicyUploaded(event) => self.upload(event, entry),
             Event::PolicySigned(event) => {
                 if let Some(kept) = self.policies.get_mut(&event.policy) {
-                    kept.signatures.retain(|signature| signature.key != event.signature.key);
-                    kept.signatures.push(event.signature.clone());
+                    kept.sign(&event.signature);
                 }
             }
             Event::UploadRefused(_) => {}
@@ -233,17 +286,29 @@ impl Catalogue {
     }
 
     fn upload(&mut self, event: &PolicyUploaded, entry: &Entry) {
-        let kept = Kept {
+        let source = Source {
+            realm: event.realm.clone(),
             name: event.name.clone(),
+            at: entry.at,
+            by: entry.author.clone(),
+            reason: entry.reason.clone(),
+        };
+        if let Some(kept) = self.policies.get_mut(&event.policy).filter(|kept| !kept.retired) {
+            if kept.uploads.iter().all(|known| known.realm != source.realm) {
+                kept.uploads.push(source);
+            }
+            event.signature.iter().for_each(|signature| kept.sign(signature));
+            return;
+        }
+        let kept = Kept {
+            uploads: vec![source],
             bytes: event.bytes,
             decides: event.decides.clone(),
             schema: event.schema.clone(),
             signatures: event.signature.iter().cloned().collect(),
             seq: entry.seq,
-            at: entry.at,
-            by: entry.author.clone(),
-            reason: entry.reason.clone(),
             retired: false,
+            left: BTreeSet::new(),
         };
         self.policies.insert(event.policy, kept);
     }
@@ -251,9 +316,11 @@ impl Catalogue {
     /// It leaves every history, and also the bindings of realms that the configuration does not have any more: nobody
     /// could take it off there.
     fn retire(&mut self, policy: Digest) {
+        let left = self.used_in(policy).cloned().collect();
         let Some(kept) = self.policies.get_mut(&policy) else { return };
         kept.retired = true;
         kept.schema = None;
+        kept.left = left;
         for slot in self.realms.values_mut().flat_map(BTreeMap::values_mut) {
             slot.placed.retain(|bound| bound.policy != policy);
             slot.join();

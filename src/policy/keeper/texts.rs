@@ -1,13 +1,12 @@
 //! What operators write: names, reasons, and which policy they mean.
 
-use super::state::Catalogue;
-use super::workshop::Workshop;
-use crate::policy::policies::{NAME_BYTES_MAX, PoliciesError, REASON_BYTES_MAX};
+use super::state::{Catalogue, Kept, Source};
+use crate::policy::policies::{NAME_BYTES_MAX, PoliciesError, REASON_BYTES_MAX, Realms, is_hidden};
 use crate::types::Digest;
 use std::collections::BTreeSet;
 
 /// What the built-in standard policy is called.
-pub(super) const STANDARD: &str = "standard";
+pub const STANDARD: &str = "standard";
 /// Fewest digits of a digest that name a policy.
 const DIGITS_MIN: usize = 8;
 /// Digits of a whole digest.
@@ -22,8 +21,8 @@ pub(super) fn check_reason(reason: &str) -> Result<(), PoliciesError> {
     if reason.len() > REASON_BYTES_MAX {
         return wrong("it has more than 512 octets: say it shorter");
     }
-    if reason.chars().any(char::is_control) {
-        return wrong("it has control characters: say it on one line");
+    if reason.chars().any(is_hidden) {
+        return wrong("it has control characters, or such as turn the text around them: say it on one line");
     }
     Ok(())
 }
@@ -53,30 +52,44 @@ fn is_digits(text: &str) -> bool {
     (DIGITS_MIN..=DIGITS).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
-/// The policy that a text names: `standard`, a digest or its beginning, or a name. A name means a policy that may be
-/// bound if there is one, else a retired one.
+/// The policy that a text names among those that these realms may see: `standard`, a digest or its beginning, or a name
+/// that it has there. A name means a policy that may be bound if there is one, else a retired one.
 ///
 /// # Errors
 /// [`PoliciesError::NoSuchPolicy`] or [`PoliciesError::Ambiguous`].
-pub(super) fn resolve(text: &str, state: &Catalogue, workshop: &Workshop) -> Result<Digest, PoliciesError> {
-    let mut standard = workshop.all_built_in().filter(|(_, own)| own.name == Some(STANDARD));
-    if text == STANDARD
-        && let Some((standard, _)) = standard.next()
-    {
-        return Ok(standard);
+pub fn resolve(
+    text: &str,
+    realms: &Realms,
+    state: &Catalogue,
+    built_in: &[(Digest, Option<&str>)],
+) -> Result<Digest, PoliciesError> {
+    match built_in.iter().find(|(_, name)| text == STANDARD && *name == Some(STANDARD)) {
+        Some((standard, _)) => Ok(*standard),
+        None => one_of(named(text, realms, state, built_in), text),
     }
-    let found: BTreeSet<Digest> = if is_digits(text) {
+}
+
+/// The policies that a text other than `standard` names.
+fn named(text: &str, realms: &Realms, state: &Catalogue, built_in: &[(Digest, Option<&str>)]) -> BTreeSet<Digest> {
+    let seen = |digest: &Digest| state.is_shown(*digest, realms);
+    if is_digits(text) {
         let digits = text.to_ascii_lowercase();
-        let all = state.policies.keys().copied().chain(workshop.all_built_in().map(|(digest, _)| digest));
-        all.filter(|digest| digest.to_string().starts_with(&digits)).collect()
-    } else {
-        let called = |retired: bool| {
-            let named = state.policies.iter().filter(move |(_, kept)| kept.name.as_deref() == Some(text));
-            named.filter(move |(_, kept)| kept.retired == retired).map(|(digest, _)| *digest).collect::<BTreeSet<_>>()
-        };
-        let found = called(false);
-        if found.is_empty() { called(true) } else { found }
+        let kept = state.policies.keys().copied().filter(seen);
+        let built_in = built_in.iter().map(|(digest, _)| *digest);
+        return kept.chain(built_in).filter(|digest| digest.to_string().starts_with(&digits)).collect();
+    }
+    let called = |(retired, own): (bool, bool)| {
+        let so = |source: &Source| source.name.as_deref() == Some(text) && source.is_for(realms) == own;
+        let is = |kept: &Kept| kept.retired == retired && kept.uploads_for(realms).any(so);
+        let found = state.policies.iter().filter(|(digest, kept)| is(kept) && seen(digest));
+        found.map(|(digest, _)| *digest).collect::<BTreeSet<_>>()
     };
+    // What others called a policy that they bound here stands back behind the names of own ones.
+    let order = [(false, true), (false, false), (true, true), (true, false)];
+    order.into_iter().map(called).find(|found| !found.is_empty()).unwrap_or_default()
+}
+
+fn one_of(found: BTreeSet<Digest>, text: &str) -> Result<Digest, PoliciesError> {
     match found.first() {
         None => Err(PoliciesError::NoSuchPolicy(shown(text))),
         Some(policy) if found.len() == 1 => Ok(*policy),
@@ -86,5 +99,5 @@ pub(super) fn resolve(text: &str, state: &Catalogue, workshop: &Workshop) -> Res
 
 /// A text of a stranger, for an answer.
 fn shown(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(DIGITS).collect()
+    text.chars().filter(|c| !is_hidden(*c)).take(DIGITS).collect()
 }

@@ -4,8 +4,10 @@ use super::decide::{Order, room_for};
 use super::event::{Event, FINDINGS_MAX, PolicyUploaded, RefusalCause, SignedBy, UploadRefused};
 use super::orders::Bench;
 use super::{Keeper, texts, workshop};
-use crate::policy::check::Severity;
-use crate::policy::policies::{PoliciesError, SignatureError, Signed, Upload, Uploaded};
+use crate::policy::check::{Report, Severity};
+use crate::policy::policies::{
+    Announced, Policies as _, PoliciesError, Realms, SignatureError, Signed, Upload, Uploaded,
+};
 use crate::types::Digest;
 use bytes::Bytes;
 use std::sync::atomic::Ordering;
@@ -42,21 +44,22 @@ impl Keeper {
             texts::check_name(name)?;
         }
         let policy = Digest::of(&upload.order.component);
-        let (author, reason) = (upload.author.clone(), upload.reason.clone());
-        let bytes = upload.order.component.len() as u64;
+        let Signed { author, reason, order: Upload { component, realm, .. } } = &upload;
+        let announced = Announced { octets: component.len() as u64, realm: realm.clone() };
+        let (author, reason) = (author.clone(), reason.clone());
         let result = self.accept(upload, policy);
         if let Err(error) = &result {
-            self.note(Signed { author, reason, order: (Some(policy), bytes) }, error);
+            self.note(Signed { author, reason, order: announced }, Some(policy), error);
         }
         result
     }
 
     /// Writes down that an upload was refused before it was read.
-    pub(super) fn turn_away(&self, upload: Signed<u64>, error: &PoliciesError) {
-        let Signed { author, reason, order: bytes } = upload;
+    pub(super) fn turn_away(&self, upload: Signed<Announced>, error: &PoliciesError) {
+        let Signed { author, reason, order } = upload;
         // The reason was not looked at before.
         let reason = if texts::check_reason(&reason).is_ok() { reason } else { String::new() };
-        self.note(Signed { author, reason, order: (None, bytes) }, error);
+        self.note(Signed { author, reason, order }, None, error);
     }
 
     fn accept(&self, upload: Signed<Upload>, policy: Digest) -> Result<Uploaded, PoliciesError> {
@@ -80,15 +83,14 @@ impl Keeper {
         let (report, component) = self.workshop.examine(&octets)?;
         let Some(component) = component else { return Err(PoliciesError::Unacceptable(Box::new(report))) };
         let (decides, schema) = (workshop::decides(&component), component.schema().map(str::to_owned));
-        let uploaded = PolicyUploaded { policy, bytes, name, decides, schema, signature };
-        let kept = self.keep(Signed { author, reason, order: uploaded }, &octets);
+        let uploaded = PolicyUploaded { policy, bytes, name, decides, schema, signature, realm };
+        let kept = self.keep(Signed { author, reason, order: uploaded }, &octets, report);
         let is_unknown = || self.state().catalogue.validated(policy).is_none();
         if kept.is_err() && is_unknown() && self.workshop.built_in(policy).is_none() {
             // Its code was kept before the order was decided.
             self.workshop.forget(policy);
         }
-        let new = kept?;
-        Ok(Uploaded { digest: policy, new, report })
+        kept
     }
 
     /// Before anything slow is done for it.
@@ -100,12 +102,27 @@ impl Keeper {
         room_for(&state.catalogue, bytes, &self.rules)
     }
 
-    /// Whether it is new.
-    fn keep(&self, uploaded: Signed<PolicyUploaded>, octets: &Bytes) -> Result<bool, PoliciesError> {
+    /// Keeps what was examined, and tells what came of it to the realm that it is for.
+    fn keep(
+        &self,
+        uploaded: Signed<PolicyUploaded>,
+        octets: &Bytes,
+        report: Report,
+    ) -> Result<Uploaded, PoliciesError> {
         let Signed { author, reason, order } = uploaded;
+        let digest = order.policy;
+        let realms = order.realm.as_deref().map_or(Realms::All, Realms::one);
+        // Where it is bound already it is not new, whoever brought it.
+        let known =
+            self.state().catalogue.validated(digest).is_some() && self.state().catalogue.is_shown(digest, &realms);
         let order = Signed { author, reason, order: Order::Upload(order) };
         let events = self.carry_out(&order, Some(octets), &mut Bench::default())?;
-        Ok(events.iter().any(|event| matches!(event, Event::PolicyUploaded(_))))
+        let signed = events.iter().any(|event| match event {
+            Event::PolicyUploaded(event) => event.signature.is_some(),
+            event => matches!(event, Event::PolicySigned(_)),
+        });
+        let name = self.show(digest, &realms)?.name;
+        Ok(Uploaded { digest, new: !known, signed, name, report })
     }
 
     /// Whether a policy may be bound in a realm, as far as signatures go. Built-in ones need none: whoever can put
@@ -153,7 +170,7 @@ impl Keeper {
     }
 
     /// Writes a refusal down, unless the last one was only just.
-    fn note(&self, upload: Signed<(Option<Digest>, u64)>, error: &PoliciesError) {
+    fn note(&self, upload: Signed<Announced>, policy: Option<Digest>, error: &PoliciesError) {
         let Some(cause) = self.cause(error) else { return };
         let now = self.now();
         let mut state = self.state();
@@ -164,8 +181,10 @@ impl Keeper {
         }
         state.refused = (Some(now), 0);
         drop(state);
-        let Signed { author, reason, order: (policy, bytes) } = upload;
-        let order = Order::Refuse(UploadRefused { policy, bytes, cause, unrecorded });
+        let Signed { author, reason, order: Announced { octets, realm } } = upload;
+        // As with keys: only names of the configuration.
+        let realm = realm.map(|realm| realm.to_ascii_lowercase()).filter(|realm| self.rules.realms.contains(realm));
+        let order = Order::Refuse(UploadRefused { policy, bytes: octets, cause, unrecorded, realm });
         if let Err(error) = self.carry_out(&Signed { author, reason, order }, None, &mut Bench::default()) {
             tracing::warn!(target: "policy", %error, "a refused upload could not be written down");
         }

@@ -1,12 +1,12 @@
 //! What the API shows of the keeper's state.
 
 use super::decide::bound;
-use super::event::{Event, RefusalCause, Resort, Role, Unloadable};
+use super::event::{Entry, Event, RefusalCause, Resort, Role, Unloadable};
 use super::ledger::Written;
 use super::state::{Bound, Catalogue, Kept, Slot, Trouble, TroubleKind};
 use super::workshop::{BuiltIn, NO_SETTINGS, decides};
 use super::{Keeper, event};
-use crate::policy::policies::PoliciesError;
+use crate::policy::policies::{PoliciesError, Realms};
 use crate::policy::view::{BoundView, DecisionView, Difference, EntryView, PolicyView, RealmView, ShadowView};
 use crate::policy::{Sample, failure_name, verdict_in_words};
 use crate::queue::question::Hook;
@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use std::cmp::Reverse;
 
 impl Keeper {
-    /// Every policy, the latest upload first, built-in ones last.
-    pub(super) fn policy_views(&self) -> Vec<PolicyView> {
+    /// Every policy that these realms may see, the latest upload first, built-in ones last.
+    pub(super) fn policy_views(&self, realms: &Realms) -> Vec<PolicyView> {
         let state = self.state();
         let mut kept: Vec<(Digest, u64)> = state.catalogue.policies.iter().map(|(d, kept)| (*d, kept.seq)).collect();
         kept.sort_by_key(|(digest, seq)| (Reverse(*seq), *digest));
@@ -24,20 +24,21 @@ impl Keeper {
         let mut own: Vec<Digest> = self.workshop.all_built_in().map(|(digest, _)| digest).collect();
         own.sort_unstable();
         all.extend(own.into_iter().filter(|digest| !state.catalogue.policies.contains_key(digest)));
-        all.into_iter().filter_map(|policy| self.view_of(policy, &state.catalogue)).collect()
+        all.into_iter().filter_map(|policy| self.view_of(policy, realms, &state.catalogue)).collect()
     }
 
-    pub(super) fn policy_view(&self, policy: Digest) -> Option<PolicyView> {
-        self.view_of(policy, &self.state().catalogue)
+    pub(super) fn policy_view(&self, policy: Digest, realms: &Realms) -> Option<PolicyView> {
+        self.view_of(policy, realms, &self.state().catalogue)
     }
 
-    fn view_of(&self, policy: Digest, state: &Catalogue) -> Option<PolicyView> {
+    fn view_of(&self, policy: Digest, realms: &Realms, state: &Catalogue) -> Option<PolicyView> {
         let mut view = match (self.workshop.built_in(policy), state.policies.get(&policy)) {
             (Some(own), _) => built_in_view(policy, own),
-            (None, Some(kept)) => kept_view(policy, kept),
-            (None, None) => return None,
+            (None, Some(kept)) if state.is_shown(policy, realms) => kept_view(policy, kept, realms),
+            _ => return None,
         };
         view.bound = bound(state, policy, &self.rules);
+        view.bound.retain(|place| realms.contain(&place.realm));
         Some(view)
     }
 
@@ -53,23 +54,25 @@ impl Keeper {
     fn decision_view(&self, realm: &str, hook: Hook, state: &Catalogue) -> DecisionView {
         let slot = state.slot(realm, hook);
         let baseline = self.rules.baseline.answers(hook).then(|| self.baseline_view(slot));
-        let mut earlier: Vec<BoundView> = slot.earlier().map(|bound| self.bound_view(bound, state)).collect();
+        let own = Realms::one(realm);
+        let view = |bound: &Bound| self.bound_view(bound, &own, state);
+        let mut earlier: Vec<BoundView> = slot.earlier().map(view).collect();
         let active = match slot.active() {
             Some(bound) => {
                 earlier.extend(baseline);
-                Some(BoundView { trouble: self.trouble(realm, hook, slot), ..self.bound_view(bound, state) })
+                Some(BoundView { trouble: self.trouble(realm, hook, slot), ..view(bound) })
             }
-            None => baseline.map(|view| {
-                let trouble = view.trouble.clone().or_else(|| self.trouble(realm, hook, slot));
-                BoundView { trouble, ..view }
+            None => baseline.map(|baseline| {
+                let trouble = baseline.trouble.clone().or_else(|| self.trouble(realm, hook, slot));
+                BoundView { trouble, ..baseline }
             }),
         };
-        let shadow = slot.shadow.as_ref().map(|bound| self.shadow_view(realm, hook, self.bound_view(bound, state)));
+        let shadow = slot.shadow.as_ref().map(|bound| self.shadow_view(realm, hook, view(bound)));
         DecisionView { decision: hook.name().to_owned(), active, shadow, earlier }
     }
 
-    fn bound_view(&self, bound: &Bound, state: &Catalogue) -> BoundView {
-        let kept = state.policies.get(&bound.policy).and_then(|kept| kept.name.clone());
+    fn bound_view(&self, bound: &Bound, realms: &Realms, state: &Catalogue) -> BoundView {
+        let kept = state.policies.get(&bound.policy).and_then(|kept| kept.name_for(realms)).map(str::to_owned);
         let own = || self.workshop.built_in(bound.policy).and_then(|own| own.name).map(str::to_owned);
         BoundView {
             policy: bound.policy.to_string(),
@@ -171,6 +174,7 @@ fn built_in_view(policy: Digest, own: &BuiltIn) -> PolicyView {
     PolicyView {
         digest: policy.to_string(),
         name: own.name.map(str::to_owned),
+        realms: None,
         state: "validated".to_owned(),
         bytes: own.octets.len() as u64,
         decides: names(&decides(&own.component)),
@@ -183,20 +187,48 @@ fn built_in_view(policy: Digest, own: &BuiltIn) -> PolicyView {
     }
 }
 
-fn kept_view(policy: Digest, kept: &Kept) -> PolicyView {
+fn kept_view(policy: Digest, kept: &Kept, realms: &Realms) -> PolicyView {
+    let source = kept.uploads_for(realms).next();
+    let for_realms: Option<Vec<String>> = kept.uploads.iter().map(|source| source.realm.clone()).collect();
     PolicyView {
         digest: policy.to_string(),
-        name: kept.name.clone(),
+        name: kept.name_for(realms).map(str::to_owned),
+        realms: for_realms.map(|all| all.into_iter().filter(|realm| realms.contain(realm)).collect()),
         state: if kept.retired { "retired" } else { "validated" }.to_owned(),
         bytes: kept.bytes,
         decides: names(&kept.decides),
         settings_schema: kept.schema.as_deref().map(json_of),
-        uploaded_at: Some(kept.at.to_string()),
-        uploaded_by: Some(kept.by.0.clone()),
-        reason: Some(kept.reason.clone()),
+        uploaded_at: source.map(|source| source.at.to_string()),
+        uploaded_by: source.map(|source| source.by.0.clone()),
+        reason: source.map(|source| source.reason.clone()),
         signed_by: kept.signatures.iter().map(|signature| signature.key.clone()).collect(),
         bound: Vec::new(),
     }
+}
+
+/// Whether operators of these realms may see an entry: what it tells of is theirs, or everybody's.
+pub(super) fn is_shown(entry: &Entry, realms: &Realms, state: &Catalogue) -> bool {
+    let uploaded = |event: &event::PolicyUploaded| {
+        let mut known = state.policies.get(&event.policy).into_iter().flat_map(|kept| kept.uploads_for(realms));
+        event.realm.as_ref().is_none_or(|realm| realms.contain(realm))
+            || state.is_shown(event.policy, realms) && known.any(|source| source.realm == event.realm)
+    };
+    let own = |event: &Event| match event {
+        Event::PolicyUploaded(event) => uploaded(event),
+        Event::PolicySigned(event::PolicySigned { policy, .. })
+        | Event::PolicyRetired(event::PolicyRetired { policy }) => state.is_shown(*policy, realms),
+        Event::UploadRefused(event) => match &event.realm {
+            Some(realm) => realms.contain(realm),
+            None => false,
+        },
+        Event::PolicyShadowed(event::PolicyShadowed { realm, .. })
+        | Event::ShadowEnded(event::ShadowEnded { realm, .. })
+        | Event::PolicyActivated(event::PolicyActivated { realm, .. })
+        | Event::PolicyRolledBack(event::PolicyRolledBack { realm, .. })
+        | Event::PolicyTripped(event::PolicyTripped { realm, .. })
+        | Event::PolicyUnloadable(event::PolicyUnloadable { realm, .. }) => realms.contain(realm),
+    };
+    *realms == Realms::All || entry.events.iter().all(own)
 }
 
 /// An entry as the API shows it.
@@ -214,14 +246,17 @@ pub fn entry_view(written: &Written) -> EntryView {
 
 fn event_view(event: &Event) -> Value {
     let mut view = match event {
-        Event::PolicyUploaded(event::PolicyUploaded { policy, bytes, name, decides, schema, signature }) => json!({
-            "policy": policy.to_string(), "bytes": bytes, "name": name, "decides": names(decides),
-            "settings-schema": schema.as_deref().map(json_of), "signed-by": signature.as_ref().map(|by| &by.key),
-        }),
+        Event::PolicyUploaded(event::PolicyUploaded { policy, bytes, name, decides, schema, signature, realm }) => {
+            json!({
+                "policy": policy.to_string(), "bytes": bytes, "name": name, "decides": names(decides),
+                "settings-schema": schema.as_deref().map(json_of), "signed-by": signature.as_ref().map(|by| &by.key),
+                "realm": realm,
+            })
+        }
         Event::PolicySigned(event) => json!({ "policy": event.policy.to_string(), "signed-by": event.signature.key }),
         Event::UploadRefused(event) => json!({
             "policy": event.policy.map(|policy| policy.to_string()), "bytes": event.bytes, "cause": cause_view(&event.cause),
-            "unrecorded": event.unrecorded,
+            "unrecorded": event.unrecorded, "realm": event.realm,
         }),
         Event::PolicyRetired(event) => json!({ "policy": event.policy.to_string() }),
         Event::PolicyShadowed(event) => json!({

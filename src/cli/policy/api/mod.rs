@@ -18,7 +18,7 @@ use base64::engine::general_purpose::STANDARD;
 use indicatif::ProgressBar;
 use serde_json::{Map, Value, json};
 use session::{Call, Environment, Session, segment};
-use shown::Shown;
+use shown::{Entries, Shown};
 use std::path::Path;
 use std::time::Duration;
 
@@ -37,10 +37,60 @@ pub(super) fn is_asked(diff: &Diff) -> bool {
 /// # Errors
 /// [`CliError`]
 pub(super) fn run(command: &Policy) -> Result<(), CliError> {
+    if let Policy::Events { after, limit, server } = command {
+        return events(server, &Environment::read(), (*after, *limit), |page| out::result(page.trim_end()));
+    }
     let Some((server, call, shown)) = order(command)? else { return Ok(()) };
     let text = carry_out(server, &Environment::read(), &call, &shown)?;
     out::result(text.trim_end());
     Ok(())
+}
+
+/// The operator stream from there on to its end, page by page: what was done last is what is looked for.
+fn events(
+    server: &Server,
+    environment: &Environment,
+    (after, limit): (u64, u16),
+    mut show: impl FnMut(&str),
+) -> Result<(), CliError> {
+    let session = Session::open(server, environment)?;
+    if let Some(note) = session.note() {
+        out::message(note);
+    }
+    let (mut after, mut is_first) = (after, true);
+    loop {
+        let call = Call::get(&format!("/v1/operator-events?after={after}&limit={limit}"));
+        let json = answer(&session, &call, server.json)?;
+        let page: Entries = serde_json::from_str(&json).map_err(ApiError::from)?;
+        let is_last = page.next <= after;
+        after = page.next;
+        if server.json {
+            // A server that has nothing says so once.
+            if is_first || !page.entries.is_empty() {
+                show(&json);
+            }
+            is_first = false;
+        } else if !page.entries.is_empty() {
+            show(&Shown::Events.text(&json, &session)?);
+            is_first = false;
+        }
+        if is_last {
+            break;
+        }
+    }
+    if is_first {
+        show("nothing");
+    }
+    Ok(())
+}
+
+/// The server's JSON. A refusal is JSON too, and a program wants all of it.
+fn answer(session: &Session, call: &Call, as_json: bool) -> Result<String, ApiError> {
+    let answer = session.send(call);
+    if let (true, Err(ApiError::Refused(refusal))) = (as_json, &answer) {
+        out::result(refusal.json.trim_end());
+    }
+    answer
 }
 
 /// What is printed: the server's JSON as it is, or what it says.
@@ -50,18 +100,11 @@ fn carry_out(server: &Server, environment: &Environment, call: &Call, shown: &Sh
         out::message(note);
     }
     let waiting = shown.takes_time().then(waiting);
-    let answer = session.send(call);
+    let answer = answer(&session, call, server.json);
     if let Some(waiting) = waiting {
         waiting.finish_and_clear();
     }
-    if server.json {
-        // A refusal is JSON too, and a program wants all of it.
-        if let Err(ApiError::Refused(refusal)) = &answer {
-            out::result(refusal.json.trim_end());
-        }
-        return Ok(answer?);
-    }
-    Ok(shown.text(&answer?, &session)?)
+    if server.json { Ok(answer?) } else { Ok(shown.text(&answer?, &session)?) }
 }
 
 /// Turns on stderr, if somebody watches.
@@ -74,7 +117,11 @@ fn waiting() -> ProgressBar {
 /// What is to be asked of whom, and how the answer is shown; `None` for commands that need no server.
 fn order(command: &Policy) -> Result<Option<(&Server, Call, Shown)>, CliError> {
     Ok(Some(match command {
-        Policy::Upload(upload) => (&upload.server, uploaded(upload)?, Shown::Uploaded { realm: upload.realm.clone() }),
+        Policy::Upload(upload) => (
+            &upload.server,
+            uploaded(upload)?,
+            Shown::Uploaded { realm: upload.realm.clone(), name: upload.name.clone() },
+        ),
         Policy::List { server } => (server, Call::get("/v1/policies"), Shown::Policies),
         Policy::Show { policy, server } => {
             (server, Call::get(&format!("/v1/policies/{}", segment(&policy.policy))), Shown::Policy)
@@ -89,11 +136,9 @@ fn order(command: &Policy) -> Result<Option<(&Server, Call, Shown)>, CliError> {
             let body = object([("reason", reason.reason.clone().map(Value::from))]);
             (server, Call::post(&format!("/v1/policies/{}/retire", segment(&policy.policy)), &body), Shown::Policy)
         }
-        Policy::Events { after, limit, server } => {
-            (server, Call::get(&format!("/v1/operator-events?after={after}&limit={limit}")), Shown::Events)
-        }
         Policy::Diff(diff) => (&diff.server, reviewed(diff)?, Shown::Review),
         Policy::Check { .. }
+        | Policy::Events { .. }
         | Policy::CompileWorker { .. }
         | Policy::New(_)
         | Policy::Test(_)

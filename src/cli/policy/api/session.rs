@@ -97,10 +97,7 @@ impl Session {
             roots: server.ca_file.clone().map_or(Roots::System, Roots::File),
             identity: identity.map(|(certificate, key)| Identity { certificate, key }),
         })?;
-        let token = match &server.token_file {
-            Some(file) => Some(token(file)?),
-            None => environment.token.clone(),
-        };
+        let token = token_for(server, environment)?;
         let runtime = Builder::new_current_thread().enable_all().build().map_err(ApiError::Runtime)?;
         Ok(Self { runtime, client, url: url.trim_end_matches('/').to_owned(), token })
     }
@@ -112,7 +109,10 @@ impl Session {
 
     /// What whoever asks should know before.
     pub fn note(&self) -> Option<String> {
-        let host = self.url.strip_prefix("http://").filter(|_| self.token.is_some())?;
+        let (scheme, host) = self.url.split_once("://").filter(|_| self.token.is_some())?;
+        if !scheme.eq_ignore_ascii_case("http") {
+            return None;
+        }
         (!is_own(host)).then(|| format!("note: the token goes to {host} in clear, where others may read it: use https"))
     }
 
@@ -127,7 +127,7 @@ impl Session {
         let url = format!("{}{}", self.url, call.path);
         let request = Request { method: call.method, url, headers, body: call.body.clone() };
         let answer = self.runtime.block_on(self.client.send(request));
-        let response = answer.map_err(|error| ApiError::unanswered(&self.url, error))?;
+        let response = answer.map_err(|error| ApiError::unanswered(&self.url, call.method == Method::Get, error))?;
         self.read(&response)
     }
 
@@ -154,11 +154,24 @@ fn is_own(authority: &str) -> bool {
     name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
+/// The token to show, if any.
+pub(super) fn token_for(server: &Server, environment: &Environment) -> Result<Option<String>, ApiError> {
+    match (&server.token_file, &environment.token) {
+        (Some(file), _) => token(file).map(Some),
+        // The server would go by the token: who shows a certificate means to be known by that.
+        (None, Some(text)) if server.certificate.is_none() => bare(text).map(Some).ok_or(ApiError::TokenVariable),
+        (None, _) => Ok(None),
+    }
+}
+
 fn token(file: &Path) -> Result<String, ApiError> {
     let text = std::fs::read_to_string(file).map_err(|cause| ApiError::Token { file: file.to_owned(), cause })?;
+    bare(&text).ok_or_else(|| ApiError::TokenForm { file: file.to_owned() })
+}
+
+/// A token without what is around it; nothing if it is none.
+fn bare(text: &str) -> Option<String> {
     let token = text.trim();
-    if token.is_empty() || !token.bytes().all(|octet| octet.is_ascii_graphic()) {
-        return Err(ApiError::TokenForm { file: file.to_owned() });
-    }
-    Ok(token.to_owned())
+    let good = !token.is_empty() && token.bytes().all(|octet| octet.is_ascii_graphic());
+    good.then(|| token.to_owned())
 }

@@ -14,9 +14,10 @@ use std::fmt::Write as _;
 /// Which answer it is.
 #[derive(Clone, Debug)]
 pub enum Shown {
-    /// For this realm, if one was named.
+    /// For this realm, under this name, if they were said.
     Uploaded {
         realm: Option<String>,
+        name: Option<String>,
     },
     Policies,
     Policy,
@@ -31,6 +32,10 @@ struct Uploaded {
     digest: String,
     new: bool,
     #[serde(default)]
+    signed: bool,
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
     report: Value,
 }
 
@@ -44,9 +49,12 @@ struct Realms {
     realms: Vec<String>,
 }
 
+/// A page of the operator stream.
 #[derive(Deserialize)]
-struct Entries {
-    entries: Vec<EntryView>,
+pub struct Entries {
+    pub entries: Vec<EntryView>,
+    /// The last entry that was looked at.
+    pub next: u64,
 }
 
 impl Shown {
@@ -61,7 +69,7 @@ impl Shown {
     /// [`ApiError::Answer`]: it is another answer.
     pub fn text(&self, json: &str, session: &Session) -> Result<String, ApiError> {
         Ok(match self {
-            Self::Uploaded { realm } => uploaded(&serde_json::from_str(json)?, realm.as_deref()),
+            Self::Uploaded { realm, name } => uploaded(&serde_json::from_str(json)?, realm.as_deref(), name.as_deref()),
             Self::Policies => policies(&serde_json::from_str::<Policies>(json)?.policies),
             Self::Policy => policy(&serde_json::from_str(json)?),
             Self::Realms => {
@@ -74,17 +82,22 @@ impl Shown {
                 let review = words(&serde_json::from_str(json)?);
                 review.lines().map(plain).collect::<Vec<_>>().join("\n")
             }
-            Self::Events => {
-                let entries = serde_json::from_str::<Entries>(json)?.entries;
-                if entries.is_empty() { "nothing".to_owned() } else { told::entries(&entries) }
-            }
+            Self::Events => told::entries(&serde_json::from_str::<Entries>(json)?.entries),
         })
     }
 }
 
-fn uploaded(uploaded: &Uploaded, realm: Option<&str>) -> String {
+fn uploaded(uploaded: &Uploaded, realm: Option<&str>, name: Option<&str>) -> String {
     let is_new = if uploaded.new { "kept" } else { "it was there already" };
     let mut text = format!("{}  {is_new}", plain(&uploaded.digest));
+    if uploaded.signed && !uploaded.new {
+        text.push_str("; the signature is kept with it");
+    }
+    if name.is_some_and(|name| uploaded.name.as_deref() != Some(name)) {
+        let kept =
+            uploaded.name.as_deref().map_or_else(|| "has no name".to_owned(), |kept| format!("is called {kept}"));
+        let _ = write!(text, "; it still {}", plain(&kept));
+    }
     let tests = uploaded.report.get("self-test").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     for test in tests {
         let number = |name: &str| test.get(name).and_then(Value::as_u64).unwrap_or_default();
@@ -98,7 +111,12 @@ fn uploaded(uploaded: &Uploaded, realm: Option<&str>) -> String {
         );
     }
     let (policy, realm) = (short(&uploaded.digest), realm.unwrap_or("REALM"));
-    let _ = write!(text, "\nit decides nothing yet: restante policy shadow {policy} --realm {realm}");
+    let next = if uploaded.new {
+        format!("it decides nothing yet: restante policy shadow {policy} --realm {realm}")
+    } else {
+        format!("what it decides: restante policy show {policy}")
+    };
+    let _ = write!(text, "\n{next}");
     text
 }
 
@@ -140,6 +158,7 @@ fn policy(policy: &PolicyView) -> String {
     let mut line = |name: &str, value: &str| lines.push(format!("{name:<12} {}", plain(value)));
     line("policy", &policy.digest);
     policy.name.iter().for_each(|name| line("name", name));
+    policy.realms.iter().filter(|realms| !realms.is_empty()).for_each(|realms| line("for", &realms.join(", ")));
     line("state", &policy.state);
     line("size", &format!("{} octets", policy.bytes));
     line("decides", &policy.decides.join(", "));
@@ -161,7 +180,8 @@ fn policy(policy: &PolicyView) -> String {
         None => line("settings", "none"),
         Some(schema) => {
             line("settings", "as this schema wants them:");
-            lines.push(serde_json::to_string_pretty(schema).unwrap_or_default());
+            let schema = serde_json::to_string_pretty(schema).unwrap_or_default();
+            lines.extend(schema.lines().map(plain));
         }
     }
     lines.join("\n")

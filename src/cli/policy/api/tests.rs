@@ -54,6 +54,11 @@ fn perform(line: &str, environment: &Environment) -> Result<String, CliError> {
     let words = line.split_whitespace().map(|word| word.replace('+', " "));
     let args = Args::try_parse_from(["restante", "policy"].map(str::to_owned).into_iter().chain(words)).unwrap();
     let Command::Policy(command) = args.command else { panic!("no policy command") };
+    if let Policy::Events { after, limit, server } = &command {
+        let mut pages = Vec::new();
+        events(server, environment, (*after, *limit), |page| pages.push(page.to_owned()))?;
+        return Ok(pages.join("\n"));
+    }
     let (server, call, shown) = order(&command)?.unwrap();
     carry_out(server, environment, &call, &shown)
 }
@@ -120,7 +125,7 @@ fn an_upload_sends_the_component_with_its_name_reason_and_signature() {
     assert_eq!(seen.body, b"\0asm");
     assert!(shown.contains(DIGEST) && shown.contains("kept"), "{shown}");
     assert!(shown.contains("9 of 9 built-in questions answered, 4 unlike"), "{shown}");
-    assert!(shown.contains("restante policy shadow 3b57d9528ff6 --realm a.test"), "{shown}");
+    assert!(shown.contains("decides nothing yet: restante policy shadow 3b57d9528ff6 --realm a.test"), "{shown}");
     town.run(&format!("upload {component} --signature key-1:{text}")).unwrap();
     assert_eq!(town.seen().header("Restante-Signature"), seen.header("Restante-Signature"));
     assert_eq!((town.seen().what(), town.seen().header("Authorization")), ("POST /v1/policies", None));
@@ -129,6 +134,47 @@ fn an_upload_sends_the_component_with_its_name_reason_and_signature() {
     assert!(error.to_string().contains("64 octets"), "{error}");
     let error = town.run("upload /no/such.wasm").unwrap_err();
     assert!(matches!(error, CliError::Read { .. }), "{error}");
+}
+
+#[test]
+fn what_was_there_is_told_with_what_came_of_its_name_and_signature() {
+    let folder = tempfile::tempdir().unwrap();
+    let component = file(folder.path(), "p.wasm", b"\0asm");
+    let shown = |answer: Value, line: &str| Town::answering(answer).run(&format!("upload {component} {line}")).unwrap();
+    let there = json!({"digest": DIGEST, "new": false, "signed": true, "name": "night", "report": {}});
+    let told = shown(there, "--name dawn");
+    for part in ["it was there already", "the signature is kept with it", "still is called night", "policy show 3b57"] {
+        assert!(told.contains(part), "{part} is missing in\n{told}");
+    }
+    assert!(!told.contains("decides nothing"), "it may well decide: {told}");
+    let told = shown(json!({"digest": DIGEST, "new": false, "signed": false, "name": "night"}), "--name night");
+    assert!(!told.contains("signature") && !told.contains("still"), "{told}");
+}
+
+/// What is looked for is at the end: whoever does not know whether an order was carried out must not see less.
+#[test]
+fn the_stream_is_shown_to_its_end() {
+    let entry = |seq: u64| {
+        let event = json!({"event": "ShadowEnded", "realm": "a.test"});
+        json!({"seq": seq, "at": "2026-11-23T08:00:00.123Z", "author": "anna", "reason": "", "chain": "cc",
+            "events": [event]})
+    };
+    // Of seven entries the first four are of other realms.
+    let town = Town::new(move |seen| {
+        let after: u64 = seen.what().split_once("after=").unwrap().1.split('&').next().unwrap().parse().unwrap();
+        let last = (after + 2).min(7);
+        let entries: Vec<Value> = (after + 1..=last).filter(|seq| *seq > 4).map(entry).collect();
+        let body = json!({"entries": entries, "next": last}).to_string();
+        Act::Say(answer(200, &["Content-Type: application/json"], body.as_bytes()))
+    });
+    let shown = town.run("events --limit 2").unwrap();
+    assert_eq!(town.server.seen().len(), 5);
+    let seqs: Vec<&str> = shown.lines().filter(|line| line.contains("anna")).map(|line| line[..5].trim()).collect();
+    assert_eq!(seqs, ["5", "6", "7"], "{shown}");
+    let json = town.run("events --after 5 --limit 2 --json").unwrap();
+    let pages: Vec<Value> = serde_json::Deserializer::from_str(&json).into_iter().map(Result::unwrap).collect();
+    assert_eq!((pages.len(), &pages[0]["entries"][1]["seq"]), (1, &7.into()));
+    assert_eq!(town.run("events --after 7").unwrap(), "nothing");
 }
 
 #[test]
@@ -312,6 +358,8 @@ fn what_is_no_server_of_ours_is_told_apart() {
     let cut = Town::new(|_| Act::SayAndClose(b"HTTP/1.1 200 X\r\nContent-Length: 99\r\n\r\nab".to_vec()));
     let error = cut.run("retire night").unwrap_err();
     assert!(error.to_string().contains("restante policy events"), "{error}");
+    let error = cut.run("list").unwrap_err();
+    assert!(error.to_string().contains("Nothing was to be changed"), "{error}");
 }
 
 #[test]
@@ -324,11 +372,28 @@ fn a_token_comes_from_a_file_or_from_the_environment_and_not_in_clear_over_a_net
     let bad = file(folder.path(), "bad", b"two words");
     let error = town.run(&format!("list --token-file {bad}")).unwrap_err();
     assert!(error.to_string().contains("restante token new"), "{error}");
+    // What is around it does not matter; what cannot be sent is not sent.
+    town.run_as("list", Some("restante-a1\r\n")).unwrap();
+    assert_eq!(town.seen().header("Authorization"), Some("Bearer restante-a1"));
+    let count = town.server.seen().len();
+    let error = town.run_as("list", Some("two words")).unwrap_err();
+    assert!(error.exit() == Exit::Usage && error.to_string().contains("RESTANTE_TOKEN"), "{error}");
+    let wasm = file(folder.path(), "p.wasm", b"\0asm");
+    let key = file(folder.path(), "sig", &[7; 64]);
+    let error = town.run(&format!("upload {wasm} --signature k\u{7f}:{key}")).unwrap_err();
+    assert!(error.exit() == Exit::Usage && error.to_string().contains("Nothing was sent"), "{error}");
+    assert_eq!(town.server.seen().len(), count);
+    // The server would know them by the token, and write that name down.
+    let certified = Server { certificate: Some("me.pem".into()), key: Some("me.key".into()), ..Server::default() };
+    let environment = Environment { server: None, token: Some("t".to_owned()) };
+    assert_eq!(session::token_for(&certified, &environment).unwrap(), None);
+    assert_eq!(session::token_for(&Server::default(), &environment).unwrap().as_deref(), Some("t"));
     let note = |url: &str, token: Option<&str>| {
         let environment = Environment { server: Some(url.to_owned()), token: token.map(str::to_owned) };
         Session::open(&Server::default(), &environment).unwrap().note()
     };
     assert!(note("http://pf.test:8080", Some("t")).unwrap().contains("in clear"));
+    assert!(note("HTTP://pf.test:8080", Some("t")).unwrap().contains("in clear"));
     for (url, token) in [
         ("http://pf.test:8080", None),
         ("https://pf.test", Some("t")),

@@ -16,6 +16,12 @@ pub enum ApiError {
     Unreachable { url: String, cause: HttpError },
     #[error("{cause}. Whether it was done is not known: look with restante policy events")]
     Broken { cause: HttpError },
+    #[error("{cause}. Nothing was to be changed by it: try again")]
+    Unread { cause: HttpError },
+    #[error("{cause}. Nothing was to be changed by it: ask for less; restante policy events has --limit")]
+    LongAnswer { cause: HttpError },
+    #[error("{cause}. Nothing was sent: correct the token, or the name of the key in --signature")]
+    Unsendable { cause: HttpError },
     #[error("'{url}' is no address of a server: write it as http://HOST:PORT or https://HOST:PORT")]
     Url { url: String },
     #[error(transparent)]
@@ -24,6 +30,8 @@ pub enum ApiError {
     Token { file: PathBuf, cause: std::io::Error },
     #[error("{file} has no token: restante token new makes one; the file has it on one line, alone", file = file.display())]
     TokenForm { file: PathBuf },
+    #[error("RESTANTE_TOKEN has no token: restante token new makes one; it has no blanks in it")]
+    TokenVariable,
     #[error("{file} has no Ed25519 signature: give 64 octets, or their Base64", file = file.display())]
     SignatureForm { file: PathBuf },
     #[error("a server has a configuration of its own: leave --config out, or name no server")]
@@ -52,14 +60,15 @@ pub struct Refusal {
 }
 
 impl ApiError {
-    pub(super) fn unanswered(url: &str, cause: HttpError) -> Self {
+    /// Why there was no answer, to a request that only reads or to another.
+    pub(super) fn unanswered(url: &str, only_reads: bool, cause: HttpError) -> Self {
         match cause {
             HttpError::Url => Self::Url { url: url.to_owned() },
             HttpError::Connect { .. } | HttpError::Busy { .. } => Self::Unreachable { url: url.to_owned(), cause },
-            HttpError::Header { .. }
-            | HttpError::Timeout { .. }
-            | HttpError::Broken { .. }
-            | HttpError::TooLong { .. } => Self::Broken { cause },
+            HttpError::Header { .. } => Self::Unsendable { cause },
+            HttpError::TooLong { .. } if only_reads => Self::LongAnswer { cause },
+            _ if only_reads => Self::Unread { cause },
+            HttpError::Timeout { .. } | HttpError::Broken { .. } | HttpError::TooLong { .. } => Self::Broken { cause },
         }
     }
 
@@ -67,10 +76,14 @@ impl ApiError {
     #[must_use]
     pub const fn exit(&self) -> Exit {
         match self {
-            Self::Unreachable { .. } | Self::Broken { .. } => Exit::Unavailable,
+            Self::Unreachable { .. } | Self::Broken { .. } | Self::Unread { .. } | Self::LongAnswer { .. } => {
+                Exit::Unavailable
+            }
             Self::Url { .. }
             | Self::Setup(_)
+            | Self::Unsendable { .. }
             | Self::TokenForm { .. }
+            | Self::TokenVariable
             | Self::SignatureForm { .. }
             | Self::OwnConfiguration
             | Self::Realms => Exit::Usage,

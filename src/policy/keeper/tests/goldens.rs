@@ -13,7 +13,9 @@ use crate::queue::schema::SchemaError;
 use crate::types::{Chain, Octets};
 use std::path::Path;
 
-const GOLDEN: &str = include_str!("../golden/entry-v1.hex");
+const GOLDEN: &str = include_str!("../golden/entry-v2.hex");
+/// Before uploads and their refusals told for which realm they were.
+const GOLDEN_1: &str = include_str!("../golden/entry-v1.hex");
 
 fn signature() -> SignedBy {
     SignedBy { key: "release-2026".to_owned(), octets: Octets((0..64).collect()) }
@@ -44,13 +46,15 @@ fn everything() -> Vec<Event> {
         schema: Some("{\"type\":\"object\"}".to_owned()),
         signature: Some(signature()),
         bytes: 24 << 20,
+        realm: Some(EAST.to_owned()),
         ..upload(1, &Hook::ALL)
     };
     let mut events = vec![Event::PolicyUploaded(full), Event::PolicyUploaded(upload(2, &[]))];
     events.push(Event::PolicySigned(PolicySigned { policy: digest(2), signature: signature() }));
     events.extend((0..).zip(causes()).map(|(unrecorded, cause)| {
         let policy = (unrecorded > 0).then(|| digest(3));
-        Event::UploadRefused(UploadRefused { policy, bytes: u64::MAX, cause, unrecorded })
+        let realm = (unrecorded > 1).then(|| EAST.to_owned());
+        Event::UploadRefused(UploadRefused { policy, bytes: u64::MAX, cause, unrecorded, realm })
     }));
     events.push(Event::PolicyRetired(PolicyRetired { policy: digest(2) }));
     let policy = digest(1);
@@ -82,13 +86,30 @@ fn whole() -> Entry {
     entry(300, everything())
 }
 
+/// The same as far as version 1 had it: a realm only where it is the cause.
+fn whole_1() -> Entry {
+    let mut events = everything();
+    for event in &mut events {
+        match event {
+            Event::PolicyUploaded(event) => event.realm = None,
+            Event::UploadRefused(event) if !matches!(event.cause, RefusalCause::Unsigned { .. }) => event.realm = None,
+            _ => {}
+        }
+    }
+    entry(300, events)
+}
+
 /// Lines of 32 octets.
 fn as_hex(bytes: &[u8]) -> String {
     bytes.chunks(32).map(|line| hex::encode(line) + "\n").collect()
 }
 
+fn octets(golden: &str) -> Vec<u8> {
+    hex::decode(golden.split_whitespace().collect::<String>()).unwrap()
+}
+
 fn golden() -> Vec<u8> {
-    hex::decode(GOLDEN.split_whitespace().collect::<String>()).unwrap()
+    octets(GOLDEN)
 }
 
 #[test]
@@ -103,7 +124,7 @@ fn the_golden_entry_holds_every_kind() {
 fn what_is_stored_is_golden_to_the_octet() {
     let written = as_hex(&whole().encode());
     if std::env::var("RESTANTE_GOLDEN").is_ok_and(|wish| wish == "write") {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/policy/keeper/golden/entry-v1.hex");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/policy/keeper/golden/entry-v2.hex");
         std::fs::write(path, written).unwrap();
     } else {
         assert_eq!(written, GOLDEN, "stored bytes have changed: see the head of this file");
@@ -113,6 +134,7 @@ fn what_is_stored_is_golden_to_the_octet() {
 #[test]
 fn golden_bytes_are_read() {
     assert_eq!(Entry::decode(&golden()), Ok(whole()));
+    assert_eq!(Entry::decode(&octets(GOLDEN_1)), Ok(whole_1()));
 }
 
 /// The chain of users' records, so that one habit verifies both.
@@ -120,7 +142,7 @@ fn golden_bytes_are_read() {
 fn the_chain_is_that_of_records() {
     // Made with Python's hashlib: sha256(bytes(32) + entry).
     let made = "1834d104f9ffbb042106383b8f5779b52f8a23fab6d9a87fb0c89caa10ca0c31";
-    assert_eq!(Chain::GENESIS.extend(&golden()).to_string(), made);
+    assert_eq!(Chain::GENESIS.extend(&octets(GOLDEN_1)).to_string(), made);
 }
 
 #[test]

@@ -73,6 +73,16 @@ fn realm() -> impl Strategy<Value = String> {
     prop_oneof![8 => Just(EAST), 8 => Just(WEST), 1 => Just("nowhere.test")].prop_map(str::to_owned)
 }
 
+fn for_realm() -> impl Strategy<Value = Option<String>> {
+    prop::option::of(prop::sample::select(vec![EAST.to_owned(), WEST.to_owned()]))
+}
+
+/// By an operator of this realm, or of all.
+fn by(policy: Digest, realm: Option<&str>) -> Retire {
+    let realms = realm.map_or(Realms::All, Realms::one);
+    Retire { policy, sees: realms.clone(), operates: realms }
+}
+
 fn binds() -> impl Strategy<Value = Bind> {
     let settings = prop_oneof![Just("{}"), Just("{\"a\":1}")];
     (realm(), 1..6_u8, hooks(), settings, any::<bool>()).prop_map(|(realm, n, decisions, settings, built_in)| {
@@ -89,14 +99,16 @@ fn orders() -> impl Strategy<Value = Order> {
     let hook = || prop::sample::select(Hook::ALL.to_vec());
     let role = prop::sample::select(vec![Role::Active, Role::Shadow, Role::Earlier]);
     let why = Unloadable::Missing;
-    let refused = UploadRefused { policy: Some(digest(9)), bytes: 1, cause: RefusalCause::TooLarge, unrecorded: 0 };
+    let refused =
+        UploadRefused { policy: Some(digest(9)), bytes: 1, cause: RefusalCause::TooLarge, unrecorded: 0, realm: None };
     prop_oneof![
-        4 => (1..6_u8, decides).prop_map(|(n, decides)| Order::Upload(upload(n, &decides))),
+        4 => (1..6_u8, decides, for_realm())
+            .prop_map(|(n, decides, realm)| Order::Upload(PolicyUploaded { realm, ..upload(n, &decides) })),
         8 => binds().prop_map(Order::Activate),
         3 => binds().prop_map(Order::Shadow),
         2 => (realm(), hooks()).prop_map(|(realm, decisions)| Order::EndShadow { realm, decisions }),
         4 => (realm(), hooks()).prop_map(|(realm, decisions)| Order::Rollback { realm, decisions }),
-        2 => policy().prop_map(Order::Retire),
+        2 => (policy(), for_realm()).prop_map(|(policy, realm)| Order::Retire(by(policy, realm.as_deref()))),
         3 => (realm(), hook(), policy()).prop_map(|(realm, hook, policy)| Order::Trip { realm, hook, policy, failures: 3 }),
         3 => (realm(), hook(), policy(), role)
             .prop_map(move |(realm, hook, policy, role)| Order::Unload { realm, hook, policy, role, why }),
@@ -129,6 +141,20 @@ fn holds(story: &Story) {
     assert!(count <= story.rules.catalogue_max + 1 && bytes <= story.rules.catalogue_bytes_max + 100);
 }
 
+/// What an operator of the east lets go was for the east alone.
+fn nothing_of_others_goes(state: &Catalogue, order: &Order, rules: &Rules) {
+    let Order::Retire(retire) = order else { return };
+    if retire.operates != Realms::one(EAST) || decide(state, order, rules).is_err() {
+        return;
+    }
+    let kept = &state.policies[&retire.policy];
+    assert!(kept.uploads.iter().all(|source| source.realm.as_deref() == Some(EAST)), "{kept:?}");
+    for hook in Hook::ALL {
+        let mut west = state.slot(WEST, hook).placed.iter().chain(&state.slot(WEST, hook).shadow);
+        assert!(west.all(|bound| bound.policy != retire.policy), "the west could go back to it");
+    }
+}
+
 /// Going back after an activation leads to where it started, but for a shadow that ended and a history that was full.
 fn comes_back(before: &Story, bind: &Bind) {
     let mut story = Story { state: before.state.clone(), entries: Vec::new(), rules: before.rules.clone() };
@@ -157,6 +183,7 @@ proptest! {
                 comes_back(&story, bind);
             }
             let before = story.state.clone();
+            nothing_of_others_goes(&before, order, &story.rules);
             // A refused order is as good as any here: it must change nothing.
             if story.order(order).is_err() {
                 prop_assert_eq!(&before, &story.state);
@@ -254,16 +281,16 @@ fn wrong_orders_say_why() {
     assert!(matches!(realm, PoliciesError::NoSuchRealm(_)));
     let none = order(&mut story, Order::EndShadow { realm: EAST.to_owned(), decisions: None });
     assert!(matches!(none, PoliciesError::NothingShadowed { .. }));
-    assert!(matches!(order(&mut story, Order::Retire(BASELINE)), PoliciesError::BuiltIn));
-    assert!(matches!(order(&mut story, Order::Retire(digest(7))), PoliciesError::NoSuchPolicy(_)));
+    assert!(matches!(order(&mut story, Order::Retire(retire(BASELINE))), PoliciesError::BuiltIn));
+    assert!(matches!(order(&mut story, Order::Retire(retire(digest(7)))), PoliciesError::NoSuchPolicy(_)));
     story.activate(EAST, 1);
     story.order(&Order::Shadow(bind(WEST, 1, Some(&[Hook::Expiry]), "{}"))).unwrap();
-    match order(&mut story, Order::Retire(digest(1))) {
-        PoliciesError::InUse(places) => assert_eq!(places.len(), 6, "{places:?}"),
+    match order(&mut story, Order::Retire(retire(digest(1)))) {
+        PoliciesError::InUse { bound, elsewhere } => assert_eq!((bound.len(), elsewhere), (6, false), "{bound:?}"),
         other => panic!("{other}"),
     }
-    story.order(&Order::Retire(digest(2))).unwrap();
-    assert!(matches!(order(&mut story, Order::Retire(digest(2))), PoliciesError::Retired(_)));
+    story.order(&Order::Retire(retire(digest(2)))).unwrap();
+    assert!(matches!(order(&mut story, Order::Retire(retire(digest(2)))), PoliciesError::Retired(_)));
     assert!(matches!(order(&mut story, Order::Activate(bind(EAST, 2, None, "{}"))), PoliciesError::Retired(_)));
 }
 
@@ -273,7 +300,7 @@ fn a_retired_policy_leaves_every_history_and_may_come_again() {
     story.activate(EAST, 1);
     story.activate(EAST, 2);
     story.activate(EAST, 1);
-    story.order(&Order::Retire(digest(2))).unwrap();
+    story.order(&Order::Retire(retire(digest(2)))).unwrap();
     assert_eq!(story.stack(Hook::Expiry), [1], "and what it separated has become one");
     story.order(&Order::Upload(upload(2, &Hook::ALL))).unwrap();
     story.activate(EAST, 2);
@@ -285,7 +312,7 @@ fn the_catalogue_has_room_for_so_many_and_so_much() {
     let mut story = Story::of(&[1, 2, 3, 4]);
     let full = story.order(&Order::Upload(upload(5, &Hook::ALL))).unwrap_err();
     assert!(matches!(full, PoliciesError::Full { what: "policy.catalogue-max", limit: 4 }));
-    story.order(&Order::Retire(digest(4))).unwrap();
+    story.order(&Order::Retire(retire(digest(4)))).unwrap();
     let big = PolicyUploaded { bytes: 701, ..upload(5, &Hook::ALL) };
     let full = story.order(&Order::Upload(big)).unwrap_err();
     assert!(matches!(full, PoliciesError::Full { what: "policy.catalogue-bytes-max", limit: 1000 }));

@@ -2,7 +2,7 @@
 
 use super::world::{EAST, WEST, World, bind, broken, config, handling, manager, moody, place, signed};
 use crate::config::Config;
-use crate::policy::policies::{Bind, Place, Policies as _, PoliciesError, Signed, Upload};
+use crate::policy::policies::{Announced, Bind, Place, Policies as _, PoliciesError, Signed, Upload};
 use crate::policy::{Judges as _, Limit, Order, Ordered, STANDARD_COMPONENT};
 use crate::queue::question::{Handling, Hook, Judge, Verdict};
 use crate::types::{Digest, Timestamp};
@@ -25,8 +25,8 @@ fn a_policy_goes_from_upload_to_retirement() {
     let octets = manager("a");
     let first = world.try_upload(&octets, Some(EAST), None).unwrap();
     assert!(first.new && first.report.is_acceptable() && first.digest == Digest::of(&octets));
-    assert!(!world.try_upload(&octets, None, None).unwrap().new, "the same again is no error");
-    assert_eq!(world.keeper.component(first.digest).unwrap(), octets);
+    assert!(!world.try_upload(&octets, Some(EAST), None).unwrap().new, "the same again is no error");
+    assert_eq!(world.component(first.digest).unwrap(), octets);
     assert_eq!(world.ask(EAST).verdict, PUSH, "nothing is bound by an upload");
 
     world.keeper.shadow(signed(bind(EAST, first.digest, None))).unwrap();
@@ -44,17 +44,17 @@ fn a_policy_goes_from_upload_to_retirement() {
     assert_eq!(world.ask(WEST).judge, Judge::Component(standard()), "another realm is another matter");
     assert_eq!(world.stack(EAST, Hook::Handling), [first.digest.to_string(), standard().to_string()]);
     assert_eq!(world.stack(EAST, Hook::Expiry), [standard().to_string()], "it does not decide this");
-    let bound = world.keeper.show(first.digest).unwrap().bound;
+    let bound = world.show(first.digest).unwrap().bound;
     assert_eq!((bound.len(), bound[0].realm.as_str(), bound[0].role.as_str()), (1, EAST, "active"));
-    let retire = || world.keeper.retire(signed(first.digest));
-    assert!(matches!(retire(), Err(PoliciesError::InUse(places)) if places == bound));
+    let retire = || world.retire(first.digest);
+    assert!(matches!(retire(), Err(PoliciesError::InUse { bound: places, elsewhere: false }) if places == bound));
 
     world.rollback(EAST).unwrap();
     assert_eq!(world.ask(EAST).judge, Judge::Component(standard()));
     assert!(matches!(world.rollback(EAST), Err(PoliciesError::NothingToRollBack { .. })));
     let view = retire().unwrap();
     assert_eq!((view.state.as_str(), view.settings_schema), ("retired", None));
-    assert!(matches!(world.keeper.component(first.digest), Err(PoliciesError::Retired(_))));
+    assert!(matches!(world.component(first.digest), Err(PoliciesError::Retired(_))));
     assert!(world.try_upload(&octets, None, None).unwrap().new, "it may come again");
     world.activate(EAST, first.digest);
     assert_eq!(world.ask(EAST).verdict, MANAGE);
@@ -75,7 +75,7 @@ fn every_entry_says_who_when_and_why() {
     world.later(Duration::from_mins(1));
     let order = Signed { reason: "ticket 4711, wie gewünscht".to_owned(), ..signed(bind(EAST, digest, None)) };
     world.keeper.activate(order).unwrap();
-    let entries = world.keeper.events(1, 10).unwrap();
+    let entries = world.events(1, 10).unwrap();
     assert_eq!(entries.len(), 1);
     assert_eq!((entries[0].seq, entries[0].author.as_str()), (2, "ops"));
     assert_eq!(entries[0].reason, "ticket 4711, wie gewünscht");
@@ -134,7 +134,7 @@ fn policies_are_named_by_digest_beginning_or_name() {
     };
     let (a, b) = (upload("a", "quiet").unwrap().digest, upload("b", "loud").unwrap().digest);
     let c = upload("c", "loud").unwrap().digest;
-    let resolve = |text: &str| world.keeper.resolve(text);
+    let resolve = |text: &str| world.resolve(text);
     assert_eq!(resolve(&a.to_string()).unwrap(), a);
     assert_eq!(resolve(&a.to_string()[..8].to_uppercase()).unwrap(), a);
     assert_eq!(resolve("quiet").unwrap(), a);
@@ -147,12 +147,12 @@ fn policies_are_named_by_digest_beginning_or_name() {
     assert!(matches!(resolve(&a.to_string()[..7]), Err(PoliciesError::NoSuchPolicy(_))), "too few digits");
     assert!(matches!(resolve(""), Err(PoliciesError::NoSuchPolicy(_))));
     assert!(matches!(resolve(&"0".repeat(64)), Err(PoliciesError::NoSuchPolicy(_))));
-    world.keeper.retire(signed(b)).unwrap();
+    world.retire(b).unwrap();
     assert!(resolve("loud").is_ok_and(|found| found != b), "a retired one does not stand in the way");
     for bad in ["standard", "", "a b", "é", "deadbeef", &"x".repeat(65)] {
         assert!(matches!(upload("d", bad), Err(PoliciesError::Text { what: "name", .. })), "{bad}");
     }
-    let names: Vec<Option<String>> = world.keeper.list().into_iter().map(|view| view.name).collect();
+    let names: Vec<Option<String>> = world.list().into_iter().map(|view| view.name).collect();
     assert_eq!(names, ["loud", "loud", "quiet", "standard"].map(|name| Some(name.to_owned())));
 }
 
@@ -160,7 +160,7 @@ fn policies_are_named_by_digest_beginning_or_name() {
 fn reasons_are_short_and_on_one_line() {
     let world = World::new();
     let order = |reason: String| world.keeper.rollback(Signed { reason, ..signed(place(EAST)) });
-    for bad in ["a\nb".to_owned(), "\u{1b}[2J".to_owned(), "x".repeat(513)] {
+    for bad in ["a\nb".to_owned(), "\u{1b}[2J".to_owned(), "\u{202e}a".to_owned(), "x".repeat(513)] {
         assert!(matches!(order(bad), Err(PoliciesError::Text { what: "reason", .. })));
     }
     assert!(matches!(order(String::new()), Err(PoliciesError::NothingToRollBack { .. })));
@@ -186,10 +186,10 @@ fn wrong_orders_change_nothing() {
     let policy = |error: &PoliciesError| matches!(error, PoliciesError::NoSuchPolicy(_));
     wrong(keeper.activate(signed(bind(EAST, nobody, None))).map(drop), policy);
     wrong(keeper.shadow(signed(bind(EAST, nobody, None))).map(drop), policy);
-    wrong(keeper.retire(signed(nobody)).map(drop), policy);
-    wrong(keeper.show(nobody).map(drop), policy);
-    wrong(keeper.component(nobody).map(drop), policy);
-    wrong(keeper.retire(signed(standard())).map(drop), |error| matches!(error, PoliciesError::BuiltIn));
+    wrong(world.retire(nobody).map(drop), policy);
+    wrong(world.show(nobody).map(drop), policy);
+    wrong(world.component(nobody).map(drop), policy);
+    wrong(world.retire(standard()).map(drop), |error| matches!(error, PoliciesError::BuiltIn));
     let nothing = |error: &PoliciesError| matches!(error, PoliciesError::NothingShadowed { .. });
     wrong(keeper.end_shadow(signed(place(EAST))).map(drop), nothing);
     assert_eq!(world.story(), ["PolicyUploaded"]);
@@ -210,23 +210,26 @@ fn uploads_that_are_refused_leave_a_trace() {
     world.upload(&manager("a"));
     let refused = world.try_upload(&manager("b"), None, None).unwrap_err();
     assert!(matches!(refused, PoliciesError::Full { what: "policy.catalogue-max", limit: 1 }));
-    let causes: Vec<_> = world.keeper.events(0, 9).unwrap().into_iter().map(|e| e.events[0]["cause"].clone()).collect();
+    let causes: Vec<_> = world.events(0, 9).unwrap().into_iter().map(|e| e.events[0]["cause"].clone()).collect();
     assert_eq!(causes[0], json!({ "kind": "unacceptable", "findings": ["self-test"] }));
     assert_eq!(causes[1], json!({ "kind": "too-large" }));
     assert_eq!(causes[3], json!({ "kind": "full", "limit": "policy.catalogue-max" }));
     assert_eq!(*world.counted.limits.lock().unwrap(), [Limit::ComponentBytes, Limit::Catalogue]);
-    assert_eq!(world.keeper.list().len(), 2, "nothing of them is kept");
+    assert_eq!(world.list().len(), 2, "nothing of them is kept");
 }
 
 #[test]
 fn an_upload_that_is_not_even_read_leaves_a_trace() {
     let world = World::new();
     let error = PoliciesError::TooLarge { octets: 1 << 40, limit: 1 << 20 };
-    world.keeper.turned_away(Signed { reason: "a\nb".to_owned(), ..signed(1 << 40) }, &error);
-    let entry = world.keeper.events(0, 9).unwrap().remove(0);
+    world.keeper.turned_away(
+        Signed { reason: "a\nb".to_owned(), ..signed(Announced { octets: 1 << 40, realm: Some(EAST.to_owned()) }) },
+        &error,
+    );
+    let entry = world.events(0, 9).unwrap().remove(0);
     let event = json!({
         "event": "UploadRefused", "policy": null, "bytes": 1_u64 << 40, "cause": { "kind": "too-large" },
-        "unrecorded": 0,
+        "unrecorded": 0, "realm": EAST,
     });
     assert_eq!((entry.reason.as_str(), entry.events), ("", vec![event]));
     assert_eq!(*world.counted.orders.lock().unwrap(), [(Order::Upload, Ordered::Refused)]);
@@ -245,7 +248,7 @@ fn refusals_that_come_fast_are_only_counted() {
     assert_eq!(world.story().len(), 1);
     world.later(Duration::from_millis(1));
     refuse();
-    let last = world.keeper.events(1, 9).unwrap();
+    let last = world.events(1, 9).unwrap();
     assert_eq!((last.len(), last[0].events[0]["unrecorded"].as_u64()), (1, Some(50)));
 }
 
@@ -255,8 +258,8 @@ fn a_built_in_policy_that_is_bound_is_kept() {
     world.activate(EAST, standard());
     assert_eq!(world.story(), ["PolicyUploaded", "PolicyActivated"]);
     assert_eq!(world.ask(EAST).judge, Judge::Component(standard()));
-    assert!(matches!(world.keeper.retire(signed(standard())), Err(PoliciesError::BuiltIn)));
-    assert_eq!(world.keeper.list().len(), 1);
+    assert!(matches!(world.retire(standard()), Err(PoliciesError::BuiltIn)));
+    assert_eq!(world.list().len(), 1);
     let verified = crate::policy::keeper::verify(world.shelf.as_ref()).unwrap();
     assert_eq!((verified.entries, verified.components), (1, 1));
 }
@@ -316,7 +319,7 @@ fn orders_at_the_same_time_are_carried_out_one_after_another() {
         assert!(asking.join().unwrap() > 0);
     });
     let verified = crate::policy::keeper::verify(world.shelf.as_ref()).unwrap();
-    assert_eq!(verified.entries, world.keeper.events(0, 1000).unwrap().len() as u64);
+    assert_eq!(verified.entries, world.events(0, 1000).unwrap().len() as u64);
     let before = world.keeper.realm(EAST).unwrap();
     let (was, is) = (before.decisions, world.reopened().keeper.realm(EAST).unwrap().decisions);
     let placed = |view: &crate::policy::view::DecisionView| (view.active.clone(), view.earlier.clone());

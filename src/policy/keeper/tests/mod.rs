@@ -4,6 +4,7 @@ mod goldens;
 mod laws;
 mod lifecycle;
 mod restart;
+mod sight;
 mod signatures;
 mod tenure;
 mod tripping;
@@ -12,7 +13,7 @@ mod world;
 use super::decide::{Bind, Rules};
 use super::event::{Entry, Event, PolicyUploaded};
 use super::state::Baseline;
-use crate::policy::policies::Author;
+use crate::policy::policies::{Author, Realms, Retire};
 use crate::queue::question::Hook;
 use crate::types::{Digest, Timestamp};
 
@@ -43,7 +44,11 @@ fn entry(seq: u64, events: Vec<Event>) -> Entry {
 
 fn upload(n: u8, decides: &[Hook]) -> PolicyUploaded {
     let decides = decides.to_vec();
-    PolicyUploaded { policy: digest(n), bytes: 100, name: None, decides, schema: None, signature: None }
+    PolicyUploaded { policy: digest(n), bytes: 100, name: None, decides, schema: None, signature: None, realm: None }
+}
+
+fn retire(policy: Digest) -> Retire {
+    Retire { policy, sees: Realms::All, operates: Realms::All }
 }
 
 fn bind(realm: &str, n: u8, decisions: Option<&[Hook]>, settings: &str) -> Bind {

@@ -51,10 +51,10 @@ fn the_same_bindings_come_back() {
     let moody = world.upload(&moody("e"));
     world.keeper.activate(signed(bind(WEST, moody, Some(json!({ "mood": "good" }))))).unwrap();
     let views = |world: &World| [EAST, WEST].map(|realm| world.keeper.realm(realm).unwrap());
-    let (before, list) = (views(&world), world.keeper.list());
+    let (before, list) = (views(&world), world.list());
     let world = world.reopened();
     assert_eq!(views(&world), before);
-    assert_eq!(world.keeper.list(), list);
+    assert_eq!(world.list(), list);
     assert_eq!(world.ask(EAST).judge, Judge::Component(digests[2]));
     assert_eq!(world.decision(EAST, Hook::Handling).shadow.unwrap().bound.policy, digests[3].to_string());
     world.rollback(EAST).unwrap();
@@ -74,7 +74,7 @@ fn a_component_that_does_not_load_leaves_the_last_good_one() {
     let decision = world.decision(EAST, Hook::Handling);
     assert_eq!((decision.earlier.len(), decision.shadow), (1, None));
     assert!(decision.active.unwrap().trouble.is_some());
-    let entries = world.keeper.events(8, 9).unwrap();
+    let entries = world.events(8, 9).unwrap();
     assert!(entries.iter().all(|entry| entry.author == "restante"), "{entries:?}");
     let told: Vec<_> = entries.iter().map(|entry| &entry.events[0]).collect();
     let of = |policy: Digest| *told.iter().find(|event| event["policy"] == policy.to_string()).unwrap();
@@ -122,7 +122,7 @@ fn a_component_that_the_limits_forbid_now_is_taken_off() {
     world.config.policy.memory_bytes_max = 1 << 20;
     let world = world.reopened();
     assert_eq!(world.stack(EAST, Hook::Handling), [standard()]);
-    let last = world.keeper.events(2, 9).unwrap();
+    let last = world.events(2, 9).unwrap();
     assert_eq!(last[0].events[0]["why"], "its component is not acceptable any more");
 }
 
@@ -186,7 +186,7 @@ fn a_configured_component_is_the_baseline_and_must_load() {
     let world = World::with(config);
     assert_eq!(world.ask(EAST).judge, Judge::Component(Digest::of(&own)));
     assert_eq!(world.stack(EAST, Hook::Expiry), Vec::<String>::new(), "it does not decide this, and nothing else does");
-    assert!(world.keeper.list().iter().any(|view| view.digest == standard()), "the standard is always there");
+    assert!(world.list().iter().any(|view| view.digest == standard()), "the standard is always there");
     world.activate(EAST, Digest::of(&own));
     // Another one is configured: what was bound by an order stays, all the rest follows.
     std::fs::write(&path, &other).unwrap();
@@ -206,7 +206,7 @@ fn a_realm_that_is_configured_no_more_keeps_what_was_bound_there_until_it_is_ret
     let realm = world.config.realms.remove(WEST).unwrap();
     let mut world = world.reopened();
     assert_eq!(world.ask(WEST).judge, Judge::Native);
-    world.keeper.retire(signed(b)).unwrap();
+    world.retire(b).unwrap();
     world.config.realms.insert(WEST.to_owned(), realm);
     let world = world.reopened();
     assert_eq!(world.ask(WEST).judge, Judge::Component(a));
@@ -337,7 +337,7 @@ fn the_readers_beside_a_server_see_what_it_has_written() {
     assert_eq!(catalogue(shelf).unwrap(), world.keeper.state().catalogue);
     let verified = verify(shelf).unwrap();
     assert_eq!((verified.entries, verified.components), (8, 4));
-    let last = world.keeper.events(7, 1).unwrap();
+    let last = world.events(7, 1).unwrap();
     assert_eq!(last[0].chain, verified.chain.to_string());
     put(&world, component_key(b), "no component");
     assert!(matches!(verify(world.shelf.as_ref()), Err(PoliciesError::Damaged { .. })));

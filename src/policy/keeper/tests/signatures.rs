@@ -56,7 +56,7 @@ fn a_realm_that_takes_signed_policies_takes_no_others() {
     let octets = manager("a");
     let unsigned = world.try_upload(&octets, Some(EAST), None).unwrap_err();
     assert!(matches!(&unsigned, PoliciesError::Unsigned { realm } if realm == EAST));
-    assert_eq!(world.keeper.events(0, 9).unwrap()[0].events[0]["cause"], json!({ "kind": "unsigned", "realm": EAST }));
+    assert_eq!(world.events(0, 9).unwrap()[0].events[0]["cause"], json!({ "kind": "unsigned", "realm": EAST }));
     // Where no realm or another one is meant, it is taken; and cannot be bound in this one.
     let digest = world.upload(&octets);
     for result in
@@ -69,7 +69,7 @@ fn a_realm_that_takes_signed_policies_takes_no_others() {
     let again = world.try_upload(&octets, Some(EAST), sign("release", 1, &octets)).unwrap();
     assert!(!again.new);
     world.activate(EAST, digest);
-    assert_eq!(world.keeper.show(digest).unwrap().signed_by, ["release"]);
+    assert_eq!(world.show(digest).unwrap().signed_by, ["release"]);
     assert!(world.try_upload(&octets, Some(EAST), None).is_ok(), "it is signed already");
     assert_eq!(
         world.story(),
@@ -129,12 +129,12 @@ fn wrong_signatures_say_so_and_leave_a_trace() {
             Err(PoliciesError::Signature(error)) => assert_eq!(error, wanted),
             other => panic!("{other:?}"),
         }
-        let last = world.keeper.events(n - 1, 9).unwrap();
+        let last = world.events(n - 1, 9).unwrap();
         assert_eq!(last[0].events[0]["cause"], cause);
         // The clock stands still, so that no key becomes valid meanwhile.
         world.keeper.state().refused = (None, 0);
     }
-    assert_eq!(world.keeper.list().len(), 1, "nothing was kept");
+    assert_eq!(world.list().len(), 1, "nothing was kept");
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn a_key_that_has_expired_since_the_upload_binds_nothing_more() {
     assert!(matches!(expired, Err(PoliciesError::Signature(SignatureError::Expired(_)))));
     world.try_upload(&octets, Some(EAST), sign("next", 2, &octets)).unwrap();
     world.activate(EAST, digest);
-    assert_eq!(world.keeper.show(digest).unwrap().signed_by, ["release", "next"]);
+    assert_eq!(world.show(digest).unwrap().signed_by, ["release", "next"]);
 }
 
 /// What is bound stays, and what was good once may be gone back to: an emergency is no time for paperwork.

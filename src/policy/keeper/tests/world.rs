@@ -2,9 +2,11 @@
 
 use crate::config::{self, Config, Realm};
 use crate::policy::keeper::Keeper;
-use crate::policy::policies::{Author, Bind, Place, Policies as _, Signature, Signed, Upload, Uploaded};
+use crate::policy::policies::{
+    Author, Bind, Place, Policies as _, Realms, Retire, Signature, Signed, Upload, Uploaded,
+};
 use crate::policy::tests::guest::{Guest, answer, manage};
-use crate::policy::view::{DecisionView, RealmView};
+use crate::policy::view::{DecisionView, EntryView, PolicyView, RealmView};
 use crate::policy::{
     Counters, Engine, Judges as _, Limit, Order, Ordered, Outcome, PoliciesError, PolicyError, samples,
 };
@@ -144,9 +146,35 @@ impl World {
         view.decisions.into_iter().find(|decision| decision.decision == hook.name()).unwrap()
     }
 
+    /// As whoever may see everything.
+    pub fn resolve(&self, text: &str) -> Result<Digest, PoliciesError> {
+        self.keeper.resolve(text, &Realms::All)
+    }
+
+    pub fn list(&self) -> Vec<PolicyView> {
+        self.keeper.list(&Realms::All)
+    }
+
+    pub fn show(&self, policy: Digest) -> Result<PolicyView, PoliciesError> {
+        self.keeper.show(policy, &Realms::All)
+    }
+
+    pub fn component(&self, policy: Digest) -> Result<Bytes, PoliciesError> {
+        self.keeper.component(policy, &Realms::All)
+    }
+
+    pub fn events(&self, after: u64, limit: usize) -> Result<Vec<EntryView>, PoliciesError> {
+        Ok(self.keeper.events(after, limit, &Realms::All)?.entries)
+    }
+
+    /// As an operator of all realms.
+    pub fn retire(&self, policy: Digest) -> Result<PolicyView, PoliciesError> {
+        self.keeper.retire(signed(retire(policy, Realms::All)))
+    }
+
     /// The names of all events of the stream, in order.
     pub fn story(&self) -> Vec<String> {
-        let entries = self.keeper.events(0, 1000).unwrap();
+        let entries = self.events(0, 1000).unwrap();
         let events = entries.into_iter().flat_map(|entry| entry.events);
         events.map(|event| event["event"].as_str().unwrap().to_owned()).collect()
     }
@@ -179,6 +207,11 @@ pub fn signed<T>(order: T) -> Signed<T> {
 
 pub fn bind(realm: &str, policy: Digest, settings: Option<Value>) -> Bind {
     Bind { realm: realm.to_owned(), policy, decisions: None, settings }
+}
+
+/// By an operator of these realms, who has no other role.
+pub fn retire(policy: Digest, operates: Realms) -> Retire {
+    Retire { policy, sees: operates.clone(), operates }
 }
 
 pub fn place(realm: &str) -> Place {
