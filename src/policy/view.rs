@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 pub struct PolicyView {
     /// SHA-256 of the component, hexadecimal: its name in every event, metric and report.
     pub digest: String,
-    /// What its author calls it, or the caller, who brought it, too.
+    /// What whoever brought it for a realm of the caller calls it; else, whoever brought it first.
     pub name: Option<String>,
     /// The realms that it came for, as far as the caller may know; none: for all.
     pub realms: Option<Vec<String>>,
