@@ -30,9 +30,10 @@ use crate::metrics::Metrics;
 use crate::policy::policies::{Hindsight, Policies};
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::http::KeepAlive;
+use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use caller::Callers;
-use connection::Connections;
+use connection::{Connections, Times};
 use problem::Problem;
 use receive::Patience;
 use std::net::SocketAddr;
@@ -40,8 +41,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
-/// A client that does not finish its request in this time is cut off.
+/// A client that does not finish its handshake, or the head of its first request, in this time is cut off.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// A connection without a request ends after this time.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long a scrape may still run when the server stops, seconds.
 const SHUTDOWN_SECS: u64 = 1;
@@ -108,6 +110,7 @@ struct Limits {
     /// Uploads that are being received or examined.
     uploads: Arc<Semaphore>,
     patience: Patience,
+    times: Times,
     metrics: Arc<Metrics>,
 }
 
@@ -119,13 +122,14 @@ impl Limits {
             uploads_max: policy.uploads_max,
             uploads: Arc::new(Semaphore::new(policy.uploads_max.min(Semaphore::MAX_PERMITS))),
             patience: Patience::default(),
+            times: Times::default(),
             metrics: Arc::clone(metrics),
         }
     }
 }
 
 /// Binds the socket and makes the server, which must be awaited or spawned on an actix system. Also gives the address
-/// it listens on, which differs from the configured one if that has port 0.
+/// it listens on, which differs from the configured one if that has port 0. To be called on that system.
 ///
 /// # Errors
 /// [`AdminError`] if the socket cannot be had, or what TLS needs.
@@ -148,23 +152,28 @@ fn bind_with(
 ) -> Result<(Server, SocketAddr), AdminError> {
     let failed = |cause| AdminError::Bind { address: config.listen, cause };
     let tls = config.tls.as_ref().map(|tls| tls::server(tls, &metrics)).transpose()?;
-    let gauge = Connections { open: Arc::default(), max: config.connections_max, metrics: Arc::clone(&metrics) };
+    let connections = Arc::new(Connections::new(config.connections_max, limits.times, Arc::clone(&metrics)));
+    let looked_after = Arc::clone(&connections);
     let shared = share(config, limits, metrics, readiness, views);
-    let server = HttpServer::new(move || App::new().configure(&shared).configure(routes::mount))
-        .workers(1)
-        .max_connections(config.connections_max)
-        .client_request_timeout(REQUEST_TIMEOUT)
-        .tls_handshake_timeout(REQUEST_TIMEOUT)
-        .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
-        .shutdown_timeout(SHUTDOWN_SECS)
-        .disable_signals()
-        .on_connect(move |stream, extensions| gauge.opened(stream, extensions));
+    let server = HttpServer::new(move || {
+        let app = App::new().configure(&shared).configure(routes::mount);
+        app.wrap(from_fn(connection::follow))
+    })
+    .workers(1)
+    .max_connections(config.connections_max)
+    .client_request_timeout(REQUEST_TIMEOUT)
+    .tls_handshake_timeout(REQUEST_TIMEOUT)
+    .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
+    .shutdown_timeout(SHUTDOWN_SECS)
+    .disable_signals()
+    .on_connect(move |stream, extensions| connections.opened(stream, extensions));
     let server = match tls {
         Some(tls) => server.bind_rustls_0_23(config.listen, tls),
         None => server.bind(config.listen),
     };
     let server = server.map_err(failed)?;
     let address = server.addrs().first().copied().unwrap_or(config.listen);
+    connection::watch(&looked_after);
     Ok((server.run(), address))
 }
 

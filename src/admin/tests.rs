@@ -1,5 +1,6 @@
 //! The API over real HTTP on a loopback socket.
 
+mod connections;
 mod fake;
 mod hindsight;
 mod openapi;
@@ -15,7 +16,6 @@ use crate::metrics::Limit;
 use crate::queue::question::NotificationCause;
 use crate::shelf::MemoryShelf;
 use crate::types::{Address, Timestamp};
-use actix_web::dev::Extensions;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
@@ -59,11 +59,22 @@ fn serving_as(
     views: Views,
     story: impl FnOnce(SocketAddr, &Metrics, &Readiness) + Send + 'static,
 ) {
+    serving_for(config, patience, Times::default(), views, story);
+}
+
+/// The same, with connections that end after such times.
+fn serving_for(
+    config: Config,
+    patience: Patience,
+    times: Times,
+    views: Views,
+    story: impl FnOnce(SocketAddr, &Metrics, &Readiness) + Send + 'static,
+) {
     actix_web::rt::System::new().block_on(async move {
         let metrics = Arc::new(Metrics::new().unwrap());
         let readiness = Readiness::new();
         let admin = config::Admin { listen: "127.0.0.1:0".parse().unwrap(), ..config.admin };
-        let limits = Limits { patience, ..Limits::new(&config.policy, &metrics) };
+        let limits = Limits { patience, times, ..Limits::new(&config.policy, &metrics) };
         let (server, address) = bind_with(&admin, limits, Arc::clone(&metrics), readiness.clone(), views).unwrap();
         let handle = server.handle();
         let running = actix_web::rt::spawn(server);
@@ -194,21 +205,6 @@ fn a_socket_that_is_taken_is_told_with_its_address() {
     let error =
         bind(&config, Arc::new(Metrics::new().unwrap()), Readiness::new(), Views::default()).err().unwrap().to_string();
     assert!(error.contains(&config.admin.listen.to_string()) && error.contains("admin.listen"), "{error}");
-}
-
-#[test]
-fn reaching_the_connection_limit_is_counted() {
-    let metrics = Arc::new(Metrics::new().unwrap());
-    let connections = Connections { open: Arc::default(), max: 2, metrics: Arc::clone(&metrics) };
-    let hits = || metrics.render().unwrap().contains("restante_limit_hits_total{limit=\"admin.connections-max\"} 1\n");
-    let (mut first, mut second) = (Extensions::new(), Extensions::new());
-    connections.opened(&(), &mut first);
-    drop(first);
-    connections.opened(&(), &mut second);
-    assert!(!hits());
-    let mut third = Extensions::new();
-    connections.opened(&(), &mut third);
-    assert!(hits());
 }
 
 #[test]

@@ -416,6 +416,8 @@ label! {
         StoreMessages = "store.messages-max-per-user",
         StoreBytes = "store.bytes-max-per-user",
         AdminConnections = "admin.connections-max",
+        /// What a request to the HTTP API may take.
+        AdminRequestTime = "internal.admin-request-time",
         /// Host names waiting to be resolved.
         Lookups = "internal.lookups",
         /// NOTIFYs and third-party REGISTERs waiting for the subscriptions.

@@ -24,6 +24,8 @@ pub(super) struct Fake {
     pub(super) gate: Mutex<()>,
     /// Not the first upload of this.
     pub(super) known: bool,
+    /// The octets of the policy.
+    pub(super) component: Bytes,
 }
 
 impl Fake {
@@ -107,7 +109,7 @@ impl Policies for Fake {
     }
 
     fn component(&self, _: Digest) -> Result<Bytes, PoliciesError> {
-        Ok(Bytes::from_static(b"\0asm"))
+        Ok(self.component.clone())
     }
 
     fn realm(&self, realm: &str) -> Result<RealmView, PoliciesError> {

@@ -147,7 +147,7 @@ fn before_the_policies_are_there_everything_about_them_is_503() {
 
 #[test]
 fn policies_realms_and_components_are_read() {
-    let (views, _) = Fake::default().views();
+    let (views, _) = Fake { component: "\0asm".into(), ..Fake::default() }.views();
     serving_with(views, |address, _, _| {
         let answer = ask(address, "GET", "/v1/policies/abababab/component");
         assert!(answer.body == "\0asm" && answer.head.contains("content-type: application/wasm"), "{}", answer.head);

@@ -6,7 +6,7 @@ use super::*;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-const WASM: &str = "Content-Type: application/wasm\r\n";
+pub(super) const WASM: &str = "Content-Type: application/wasm\r\n";
 
 fn small() -> Config {
     let policy = config::Policy { component_bytes_max: 1024, ..config::Policy::default() };
