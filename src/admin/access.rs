@@ -3,9 +3,10 @@
 use super::caller::{Caller, Callers, Evidence, Stranger};
 use super::connection::Peer;
 use super::problem::Problem;
+use super::trail::{Refusals, Trace, template};
 use crate::config::Role;
-use crate::metrics::{AdminRefusal, Metrics};
-use crate::types::Address;
+use crate::metrics::AdminRefusal;
+use crate::types::{Address, UserKey};
 use actix_web::body::BoxBody;
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::{StatusCode, header};
@@ -83,6 +84,16 @@ impl Right {
         };
         Some(Roles { operators, auditor, sre })
     }
+
+    /// Whether the log names who used it: what changes something, or looks into what is of users.
+    const fn leaves_trace(self) -> bool {
+        match self {
+            Self::Watch | Self::ReadPolicies | Self::ReadRealm | Self::ReadEntries => false,
+            Self::AskPast | Self::Upload | Self::Bind | Self::RollBack | Self::Retire | Self::Users | Self::Outbox => {
+                true
+            }
+        }
+    }
 }
 
 impl Roles {
@@ -123,6 +134,8 @@ pub(super) struct Granted {
     pub(super) caller: Caller,
     /// The realm it is about, in lower case, if it is about one.
     pub(super) realm: Option<String>,
+    /// The user of the path, if there is one.
+    pub(super) user: Option<UserKey>,
 }
 
 impl FromRequest for Granted {
@@ -143,8 +156,14 @@ pub(super) async fn check(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     match granted(right, request.request()).await {
         Ok(Some(granted)) => {
+            let trace = right.leaves_trace().then(|| Trace::of(&request, granted.clone()));
             request.extensions_mut().insert(granted);
-            next.call(request).await
+            let result = next.call(request).await;
+            if let Some(trace) = trace {
+                let status = |error: &Error| error.as_response_error().status_code();
+                trace.ended(result.as_ref().map_or_else(status, ServiceResponse::status));
+            }
+            result
         }
         Ok(None) => next.call(request).await,
         Err(refusal) => Ok(request.into_response(refusal)),
@@ -161,8 +180,9 @@ async fn granted(right: Right, request: &HttpRequest) -> Result<Option<Granted>,
     let caller = who(request).map_err(|stranger| unauthorized(request, stranger))?;
     // Decoded as the handlers have them, so that both speak of the same realm and user.
     let path = web::Path::<InPath>::extract(request).await;
-    let path = path.map(web::Path::into_inner).unwrap_or_default();
-    let about = about(roles.operators, path, request, &caller);
+    let InPath { realm, user } = path.map(web::Path::into_inner).unwrap_or_default();
+    let user = user.and_then(|user| Address::parse(&user).ok());
+    let about = about(roles.operators, realm, user.as_ref(), request, &caller);
     if !roles.allow(&caller, &about) {
         return Err(forbidden(request, &caller, roles));
     }
@@ -170,7 +190,7 @@ async fn granted(right: Right, request: &HttpRequest) -> Result<Option<Granted>,
         About::Realm(realm) => Some(realm),
         About::NoRealm => None,
     };
-    Ok(Some(Granted { caller, realm }))
+    Ok(Some(Granted { caller, realm, user: user.as_ref().map(Address::key) }))
 }
 
 /// What a path may name.
@@ -181,17 +201,20 @@ struct InPath {
     user: Option<String>,
 }
 
-/// The realm that a request is about. Host names know no case.
-fn about(operators: Operators, path: InPath, request: &HttpRequest, caller: &Caller) -> About {
+/// The realm that a request is about, with the realm or the user of its path. Host names know no case.
+fn about(
+    operators: Operators,
+    in_path: Option<String>,
+    user: Option<&Address>,
+    request: &HttpRequest,
+    caller: &Caller,
+) -> About {
     let realm = match operators {
         Operators::Any | Operators::All | Operators::OfBody => None,
-        Operators::OfPath => path.realm,
+        Operators::OfPath => in_path,
         Operators::OfQuery => query_realm(request).or_else(|| caller.only_realm().map(str::to_owned)),
         // Whoever is no user of a realm is an affair of all of them.
-        Operators::OfUser => {
-            let user = path.user.and_then(|user| Address::parse(&user).ok());
-            user.map(|user| user.host().to_owned()).filter(|host| !host.is_empty())
-        }
+        Operators::OfUser => user.map(|user| user.host().to_owned()).filter(|host| !host.is_empty()),
     };
     realm.map_or(About::NoRealm, |realm| About::Realm(realm.to_ascii_lowercase()))
 }
@@ -243,12 +266,12 @@ pub(super) fn denied(request: &HttpRequest, caller: &Caller, detail: &str) -> Pr
     Problem::new(StatusCode::FORBIDDEN, detail.to_owned())
 }
 
-/// Counts and logs a refusal: the template of its path, as paths have names of users in them.
+/// Counts and logs a refusal.
 fn note(request: &HttpRequest, cause: AdminRefusal, caller: Option<&Caller>) {
-    if let Some(metrics) = request.app_data::<web::Data<Metrics>>() {
-        metrics.admin_refusal(cause);
-    }
-    let path = request.match_pattern().unwrap_or_else(|| "unknown".to_owned());
+    let Some(refusals) = request.app_data::<web::Data<Refusals>>() else { return };
     let name = caller.map_or("-", Caller::name);
-    tracing::warn!(target: "admin", name, method = %request.method(), path, ?cause, "a request was refused");
+    refusals.note(cause, |left_out| {
+        let (method, path) = (request.method(), template(request));
+        tracing::warn!(target: "admin", name, %method, path, ?cause, left_out, "a request was refused");
+    });
 }

@@ -15,6 +15,7 @@ mod receive;
 mod routes;
 mod store;
 mod tls;
+mod trail;
 
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use trail::Refusals;
 
 /// A client that does not finish its handshake, or the head of its first request, in this time is cut off.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -151,10 +153,11 @@ fn bind_with(
     views: Views,
 ) -> Result<(Server, SocketAddr), AdminError> {
     let failed = |cause| AdminError::Bind { address: config.listen, cause };
-    let tls = config.tls.as_ref().map(|tls| tls::server(tls, &metrics)).transpose()?;
+    let refusals = Arc::new(Refusals::new(Arc::clone(&metrics)));
+    let tls = config.tls.as_ref().map(|tls| tls::server(tls, &refusals)).transpose()?;
     let connections = Arc::new(Connections::new(config.connections_max, limits.times, Arc::clone(&metrics)));
     let looked_after = Arc::clone(&connections);
-    let shared = share(config, limits, metrics, readiness, views);
+    let shared = share(config, limits, refusals, metrics, readiness, views);
     let server = HttpServer::new(move || {
         let app = App::new().configure(&shared).configure(routes::mount);
         app.wrap(from_fn(connection::follow))
@@ -181,12 +184,14 @@ fn bind_with(
 fn share(
     config: &config::Admin,
     limits: Limits,
+    refusals: Arc<Refusals>,
     metrics: Arc<Metrics>,
     readiness: Readiness,
     views: Views,
 ) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static {
     let (callers, limits) = (web::Data::new(Callers::new(config)), web::Data::new(limits));
-    let (metrics, readiness) = (web::Data::from(metrics), web::Data::new(readiness));
+    let (refusals, metrics, readiness) =
+        (web::Data::from(refusals), web::Data::from(metrics), web::Data::new(readiness));
     let (outbox, store) = (web::Data::new(views.outbox), web::Data::new(views.store));
     let (preferences, policies) = (web::Data::new(views.preferences), web::Data::new(views.policies));
     let hindsight = web::Data::new(views.hindsight);
@@ -195,7 +200,7 @@ fn share(
     move |app| {
         app.app_data(query.clone());
         app.app_data(callers.clone()).app_data(limits.clone());
-        app.app_data(metrics.clone()).app_data(readiness.clone());
+        app.app_data(refusals.clone()).app_data(metrics.clone()).app_data(readiness.clone());
         app.app_data(outbox.clone()).app_data(store.clone());
         app.app_data(preferences.clone()).app_data(policies.clone());
         app.app_data(hindsight.clone());

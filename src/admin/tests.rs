@@ -3,6 +3,7 @@
 mod connections;
 mod fake;
 mod hindsight;
+mod log;
 mod openapi;
 mod orders;
 mod tls;
