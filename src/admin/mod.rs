@@ -228,27 +228,34 @@ pub fn start(
     views: Views,
 ) -> Result<(Running, SocketAddr), AdminError> {
     let (server, address) = bind(config, metrics, readiness, views)?;
-    warn(&config.admin, address);
+    if let Some(remark) = remark(&config.admin, address) {
+        tracing::warn!(%address, "{remark}");
+    }
     let running = Running(server.handle());
     actix_web::rt::spawn(server);
     Ok((running, address))
 }
 
-/// Says at start what an operator may not have meant.
-fn warn(config: &config::Admin, address: SocketAddr) {
+/// Reads the files of `admin.tls`: whether the API could be served with them.
+///
+/// # Errors
+/// [`TlsError`]
+pub fn check_tls(config: &config::AdminTls) -> Result<(), TlsError> {
+    tls::check(config)
+}
+
+/// What an operator may not have meant, if the API is served at this address.
+#[must_use]
+pub fn remark(config: &config::Admin, address: SocketAddr) -> Option<&'static str> {
     if address.ip().to_canonical().is_loopback() {
-        return;
+        return None;
     }
     if !config.asks_who() {
-        tracing::warn!(
-            %address,
+        return Some(
             "the HTTP API can be reached from other machines, but only this one may use it, and from here everybody may \
-             do everything: name tokens (admin.tokens) or client certificates (admin.certificates)"
-        );
-    } else if config.tls.is_none() {
-        tracing::warn!(
-            %address,
-            "tokens for the HTTP API cross the network in clear: set admin.tls, or put a TLS proxy before it"
+             do everything: name tokens (admin.tokens) or client certificates (admin.certificates)",
         );
     }
+    let clear = "tokens for the HTTP API cross the network in clear: set admin.tls, or put a TLS proxy before it";
+    config.tls.is_none().then_some(clear)
 }

@@ -32,6 +32,18 @@ pub enum TlsError {
 
 /// What the listening socket needs: TLS 1.2 and 1.3, with client certificates if authorities are named for them.
 pub(super) fn server(config: &config::AdminTls, refusals: &Arc<Refusals>) -> Result<ServerConfig, TlsError> {
+    made(config, |inner| Arc::new(Verifier { inner, refusals: Arc::clone(refusals) }))
+}
+
+/// Whether there could be one.
+pub(super) fn check(config: &config::AdminTls) -> Result<(), TlsError> {
+    made(config, |inner| inner).map(drop)
+}
+
+fn made(
+    config: &config::AdminTls,
+    watched: impl FnOnce(Arc<dyn ClientCertVerifier>) -> Arc<dyn ClientCertVerifier>,
+) -> Result<ServerConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let chain = certificates("admin.tls.certificate", &config.certificate)?;
     let key = key(&config.key)?;
@@ -40,7 +52,7 @@ pub(super) fn server(config: &config::AdminTls, refusals: &Arc<Refusals>) -> Res
         .with_safe_default_protocol_versions()
         .map_err(pair)?;
     let builder = match &config.client_ca {
-        Some(file) => builder.with_client_cert_verifier(Arc::new(verifier(file, provider, refusals)?)),
+        Some(file) => builder.with_client_cert_verifier(watched(verifier(file, provider)?)),
         None => builder.with_no_client_auth(),
     };
     builder.with_single_cert(chain, key).map_err(pair)
@@ -66,15 +78,14 @@ fn key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     })
 }
 
-fn verifier(file: &Path, provider: Arc<CryptoProvider>, refusals: &Arc<Refusals>) -> Result<Verifier, TlsError> {
+fn verifier(file: &Path, provider: Arc<CryptoProvider>) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
     let failed = |cause: String| TlsError::Authority { file: file.to_owned(), cause };
     let mut roots = RootCertStore::empty();
     for authority in certificates("admin.tls.client-ca", file)? {
         roots.add(authority).map_err(|cause| failed(cause.to_string()))?;
     }
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).allow_unauthenticated();
-    let inner = builder.build().map_err(|cause| failed(cause.to_string()))?;
-    Ok(Verifier { inner, refusals: Arc::clone(refusals) })
+    builder.build().map_err(|cause| failed(cause.to_string()))
 }
 
 /// A client may have no certificate; one that it has must be of an authority of ours. Counts those that are not, as
