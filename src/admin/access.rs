@@ -3,7 +3,7 @@
 use super::caller::{Caller, Callers, Evidence, Stranger};
 use super::connection::Peer;
 use super::problem::Problem;
-use super::trail::{Refusals, Trace, template};
+use super::trail::{self, Refusals, Trace, template};
 use crate::config::Role;
 use crate::metrics::AdminRefusal;
 use crate::types::{Address, UserKey};
@@ -27,7 +27,7 @@ pub(super) enum Right {
     AskPast,
     /// A component comes, checked for a realm.
     Upload,
-    /// What decides in a realm changes.
+    /// What decides in a realm changes, or what is in its shadow.
     Bind,
     /// What decided before decides again.
     RollBack,
@@ -52,7 +52,7 @@ pub(super) enum Operators {
     OfPath,
     /// Of the realm in the query; without it, of all realms or of only one.
     OfQuery,
-    /// Of the realm in the body, which the handler looks at; without it, of all realms.
+    /// Of the realm in the body, which the handler gets to see; without it, of all realms or of only one.
     OfBody,
     /// Of the realm of the user in the path.
     OfUser,
@@ -113,7 +113,7 @@ impl Roles {
     /// Whether this caller may, if it is about this realm.
     fn allow(self, caller: &Caller, about: &About) -> bool {
         let operator = match (self.operators, about) {
-            (Operators::Any | Operators::OfBody, _) => caller.operates_any(),
+            (Operators::Any, _) | (_, About::NotKnown) => caller.operates_any(),
             (Operators::All, _) | (_, About::NoRealm) => caller.has(&Role::Operator(None)),
             (_, About::Realm(realm)) => caller.operates(realm),
         };
@@ -126,6 +126,22 @@ enum About {
     Realm(String),
     /// No one realm: all of them.
     NoRealm,
+    /// The realm is in the body.
+    NotKnown,
+}
+
+impl About {
+    /// Host names know no case.
+    fn of(realm: Option<String>) -> Self {
+        realm.map_or(Self::NoRealm, |realm| Self::Realm(realm.to_ascii_lowercase()))
+    }
+
+    fn realm(self) -> Option<String> {
+        match self {
+            Self::Realm(realm) => Some(realm),
+            Self::NoRealm | Self::NotKnown => None,
+        }
+    }
 }
 
 /// Somebody who may: what a handler gets. A handler that takes it cannot be reached without.
@@ -143,9 +159,44 @@ impl FromRequest for Granted {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let granted = request.extensions().get::<Self>().cloned();
-        ready(granted.ok_or_else(|| Problem::internal("nobody has checked who asks: please report it")))
+        ready(request.extensions().get::<Self>().cloned().ok_or_else(unchecked))
     }
+}
+
+/// Somebody who may in some realm: what a handler gets in place of [`Granted`] if the realm is in the body.
+#[derive(Clone, Debug)]
+pub(super) struct Pending {
+    granted: Granted,
+    roles: Roles,
+}
+
+impl Pending {
+    /// Whether it may in this realm; without one in all of them, or in the only one that it decides for.
+    pub(super) fn of_realm(self, request: &HttpRequest, realm: Option<String>) -> Result<Granted, Problem> {
+        let Self { granted, roles } = self;
+        let caller = &granted.caller;
+        let whole = realm.is_none() && roles.allow(caller, &About::NoRealm);
+        let only = || caller.only_realm().filter(|_| !whole).map(str::to_owned);
+        let about = About::of(realm.or_else(only));
+        match about {
+            About::Realm(_) if !roles.allow(caller, &about) => Err(denied_for(request, caller, roles)),
+            About::NoRealm if !whole => Err(Problem::bad_request("name the realm: {\"realm\": …}")),
+            _ => Ok(Granted { realm: about.realm(), ..granted }),
+        }
+    }
+}
+
+impl FromRequest for Pending {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(request.extensions().get::<Self>().cloned().ok_or_else(unchecked))
+    }
+}
+
+fn unchecked() -> Problem {
+    Problem::internal("nobody has checked who asks: please report it")
 }
 
 /// Lets a request through to its handler, or answers 401 or 403.
@@ -155,9 +206,13 @@ pub(super) async fn check(
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     match granted(right, request.request()).await {
-        Ok(Some(granted)) => {
+        Ok(Some((granted, roles))) => {
             let trace = right.leaves_trace().then(|| Trace::of(&request, granted.clone()));
-            request.extensions_mut().insert(granted);
+            request.extensions_mut().insert(trail::Name(granted.caller.name().to_owned()));
+            match roles.operators {
+                Operators::OfBody => request.extensions_mut().insert(Pending { granted, roles }).is_some(),
+                _ => request.extensions_mut().insert(granted).is_some(),
+            };
             let result = next.call(request).await;
             if let Some(trace) = trace {
                 let status = |error: &Error| error.as_response_error().status_code();
@@ -175,7 +230,7 @@ pub(super) fn stranger(request: &HttpRequest) -> Option<HttpResponse> {
     who(request).err().map(|stranger| unauthorized(request, stranger))
 }
 
-async fn granted(right: Right, request: &HttpRequest) -> Result<Option<Granted>, HttpResponse> {
+async fn granted(right: Right, request: &HttpRequest) -> Result<Option<(Granted, Roles)>, HttpResponse> {
     let Some(roles) = right.roles() else { return Ok(None) };
     let caller = who(request).map_err(|stranger| unauthorized(request, stranger))?;
     // Decoded as the handlers have them, so that both speak of the same realm and user.
@@ -186,11 +241,8 @@ async fn granted(right: Right, request: &HttpRequest) -> Result<Option<Granted>,
     if !roles.allow(&caller, &about) {
         return Err(forbidden(request, &caller, roles));
     }
-    let realm = match about {
-        About::Realm(realm) => Some(realm),
-        About::NoRealm => None,
-    };
-    Ok(Some(Granted { caller, realm, user: user.as_ref().map(Address::key) }))
+    let granted = Granted { caller, realm: about.realm(), user: user.as_ref().map(Address::key) };
+    Ok(Some((granted, roles)))
 }
 
 /// What a path may name.
@@ -201,7 +253,7 @@ struct InPath {
     user: Option<String>,
 }
 
-/// The realm that a request is about, with the realm or the user of its path. Host names know no case.
+/// The realm that a request is about, with the realm or the user of its path.
 fn about(
     operators: Operators,
     in_path: Option<String>,
@@ -210,13 +262,14 @@ fn about(
     caller: &Caller,
 ) -> About {
     let realm = match operators {
-        Operators::Any | Operators::All | Operators::OfBody => None,
+        Operators::OfBody => return About::NotKnown,
+        Operators::Any | Operators::All => None,
         Operators::OfPath => in_path,
         Operators::OfQuery => query_realm(request).or_else(|| caller.only_realm().map(str::to_owned)),
         // Whoever is no user of a realm is an affair of all of them.
         Operators::OfUser => user.map(|user| user.host().to_owned()).filter(|host| !host.is_empty()),
     };
-    realm.map_or(About::NoRealm, |realm| About::Realm(realm.to_ascii_lowercase()))
+    About::of(realm)
 }
 
 fn query_realm(request: &HttpRequest) -> Option<String> {
@@ -256,8 +309,12 @@ fn unauthorized(request: &HttpRequest, stranger: Stranger) -> HttpResponse {
 
 /// 403, with the roles that would do.
 fn forbidden(request: &HttpRequest, caller: &Caller, roles: Roles) -> HttpResponse {
+    denied_for(request, caller, roles).into()
+}
+
+fn denied_for(request: &HttpRequest, caller: &Caller, roles: Roles) -> Problem {
     let detail = format!("{} may not do this: one of these roles is needed: {}", caller.name(), roles.words());
-    denied(request, caller, &detail).into()
+    denied(request, caller, &detail)
 }
 
 /// Somebody we know may not do this: counted, logged, and told.

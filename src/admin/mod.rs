@@ -14,6 +14,7 @@ mod readiness;
 mod receive;
 mod routes;
 mod store;
+mod tags;
 mod tls;
 mod trail;
 
@@ -36,7 +37,7 @@ use actix_web::{App, HttpServer, web};
 use caller::Callers;
 use connection::{Connections, Times};
 use problem::Problem;
-use receive::Patience;
+use receive::{CutOff, Patience, Receptions};
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -63,17 +64,27 @@ pub enum AdminError {
 
 /// A part of the server that the API shows as soon as it is there: the API starts first, so that everybody can see how
 /// the rest does. A clone is the same one.
-pub struct Slot<T: ?Sized>(Arc<OnceLock<Arc<T>>>);
+pub struct Slot<T: ?Sized>(Arc<OnceLock<Option<Arc<T>>>>);
 
 impl<T: ?Sized> Slot<T> {
-    /// From now on it is there; only the first call counts.
+    /// From now on it is there; only the first call of this or the next counts.
     pub fn fill(&self, part: Arc<T>) {
         // The first one stays.
-        let _ = self.0.set(part);
+        let _ = self.0.set(Some(part));
+    }
+
+    /// It will never be there: this server has none.
+    pub fn leave_empty(&self) {
+        // The first one stays.
+        let _ = self.0.set(None);
     }
 
     fn get(&self) -> Option<Arc<T>> {
-        self.0.get().cloned()
+        self.0.get().cloned().flatten()
+    }
+
+    fn stays_empty(&self) -> bool {
+        self.0.get().is_some_and(Option::is_none)
     }
 }
 
@@ -108,10 +119,11 @@ pub struct Views {
 struct Limits {
     component_bytes_max: usize,
     settings_bytes_max: usize,
-    uploads_max: usize,
-    /// Uploads that are being received or examined.
-    uploads: Arc<Semaphore>,
+    receptions: Receptions,
+    /// Components that are sent.
+    served: Arc<Semaphore>,
     patience: Patience,
+    cut_off: CutOff,
     times: Times,
     metrics: Arc<Metrics>,
 }
@@ -121,9 +133,10 @@ impl Limits {
         Self {
             component_bytes_max: policy.component_bytes_max,
             settings_bytes_max: policy.settings_bytes_max,
-            uploads_max: policy.uploads_max,
-            uploads: Arc::new(Semaphore::new(policy.uploads_max.min(Semaphore::MAX_PERMITS))),
+            receptions: Receptions::new(policy),
+            served: Arc::new(Semaphore::new(policies::SERVED_MAX)),
             patience: Patience::default(),
+            cut_off: CutOff::default(),
             times: Times::default(),
             metrics: Arc::clone(metrics),
         }

@@ -3,23 +3,28 @@
 pub(super) mod hindsight;
 pub(super) mod orders;
 mod refusal;
+mod served;
 pub(super) mod upload;
 
-use super::Slot;
+pub(super) use served::SERVED_MAX;
+
 use super::access::Granted;
 use super::caller::Caller;
 use super::problem::Problem;
+use super::{Limits, Slot};
 use crate::policy::policies::{Policies, PoliciesError};
 use crate::policy::view::{EntryView, PolicyView, RealmView};
 use crate::types::Digest;
 use actix_web::http::header;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 /// Most entries in one answer, and how many an answer has if nothing is asked.
 const ENTRIES_MAX: usize = 1000;
 const ENTRIES: usize = 100;
+/// About so many octets of entries are in one answer, or one entry: a client need not take more.
+const PAGE_BYTES: u64 = 8 << 20;
 
 /// The port, as it is shared by the handlers.
 type Port = web::Data<Slot<dyn Policies>>;
@@ -51,7 +56,7 @@ pub(super) struct EntryPage {
 pub(super) struct EntriesQuery {
     /// Entries after this number.
     after: Option<u64>,
-    /// At most so many, 1 to 1000; 100 if it is not said.
+    /// At most so many, 1 to 1000; 100 if it is not said. Fewer if they are long.
     limit: Option<usize>,
 }
 
@@ -80,8 +85,24 @@ pub(super) async fn show(port: Port, granted: Granted, policy: web::Path<String>
 /// The component of a policy.
 #[utoipa::path(get, path = "/v1/policies/{policy}/component", operation_id = "policy_component", tag = "policies",
     params(("policy" = String, Path, description = "As of `GET /v1/policies/{policy}`.")),
-    responses((status = 200, description = "The component.", body = upload::Octets, content_type = "application/wasm")))]
-pub(super) async fn component(port: Port, policy: web::Path<String>) -> Result<HttpResponse, Problem> {
+    responses(
+        (status = 200, description = "The component.", body = upload::Octets, content_type = "application/wasm"),
+        (status = 304, description = "It is known: `If-None-Match` has its entity tag."),
+        (status = 503, description = "Others are being fetched: try again.", body = Problem,
+            content_type = "application/problem+json"),
+    ))]
+pub(super) async fn component(
+    request: HttpRequest,
+    port: Port,
+    limits: web::Data<Limits>,
+    policy: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let asked = policy.clone();
+    let view = run(&port, move |policies| policies.show(policies.resolve(&asked)?)).await?;
+    if let Some(answer) = served::without_octets(&request, &view)? {
+        return Ok(answer);
+    }
+    let seat = served::seat(&limits)?;
     let found = move |policies: &dyn Policies| {
         let digest = policies.resolve(&policy)?;
         policies.component(digest).map(|component| (digest, component))
@@ -89,7 +110,10 @@ pub(super) async fn component(port: Port, policy: web::Path<String>) -> Result<H
     let (digest, component): (Digest, _) = run(&port, found).await?;
     // It is named by what is in it.
     let tag = (header::ETAG, format!("\"{digest}\""));
-    Ok(HttpResponse::Ok().content_type(upload::MEDIA_TYPE).insert_header(tag).body(component))
+    Ok(HttpResponse::Ok()
+        .content_type(upload::MEDIA_TYPE)
+        .insert_header(tag)
+        .body(served::Served::new(component, seat)))
 }
 
 /// The realms of this server; an operator sees own ones.
@@ -125,9 +149,32 @@ pub(super) async fn events(
         return Err(Problem::bad_request("limit must be 1 to 1000"));
     }
     let mut entries = run(&port, move |policies| policies.events(after, limit)).await?;
+    fit(&mut entries);
     let next = entries.last().map_or(after, |entry| entry.seq);
     entries.retain(|entry| shown(entry, &granted.caller));
     Ok(HttpResponse::Ok().json(EntryPage { entries, next }))
+}
+
+/// Leaves out what makes an answer too long; at least one entry stays.
+fn fit(entries: &mut Vec<EntryView>) {
+    let mut octets = Counted(0);
+    let fits = |entry: &&EntryView| serde_json::to_writer(&mut octets, entry).is_ok() && octets.0 <= PAGE_BYTES;
+    let fitting = entries.iter().take_while(fits).count();
+    entries.truncate(fitting.max(1));
+}
+
+/// Counts what is written.
+struct Counted(u64);
+
+impl std::io::Write for Counted {
+    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+        self.0 = self.0.saturating_add(octets.len() as u64);
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The realm that the request was let through for.

@@ -257,7 +257,11 @@ fn the_store_kept_here_can_be_looked_into() {
         }
         assert!(ask(address, "DELETE", user).head.starts_with("http/1.1 405"));
     });
-    serving(|address, _, _| {
+    let elsewhere = Slot::<dyn Reading>::default();
+    serving_with(Views { store: elsewhere.clone(), ..Views::default() }, move |address, _, _| {
+        let answer = ask(address, "GET", "/v1/users/sip:bob@ims.test/store");
+        assert!(answer.head.starts_with("http/1.1 503") && answer.body.contains("starting"), "{}", answer.body);
+        elsewhere.leave_empty();
         let answer = ask(address, "GET", "/v1/users/sip:bob@ims.test/store");
         assert!(answer.head.starts_with("http/1.1 404") && answer.body.contains("store.imap"), "{}", answer.body);
     });
@@ -296,8 +300,11 @@ fn a_preferences_document_is_put_read_changed_and_removed() {
         assert_eq!(kept().unwrap().body, RULESET);
         let got = ask(address, "GET", RULES);
         assert_eq!((status(&got), got.body.as_str(), tag(&got)), ("200", RULESET, tag(&first)));
-        let known = format!("If-None-Match: {}\r\n", tag(&first));
-        assert_eq!(status(&send(address, "GET", RULES, &known, "")), "304");
+        for known in [tag(&first), format!("\"x\", W/{}", tag(&first)), "*".to_owned()] {
+            let known = format!("If-None-Match: {known}\r\n");
+            assert_eq!(status(&send(address, "GET", RULES, &known, "")), "304", "{known}");
+        }
+        assert_eq!(status(&send(address, "GET", RULES, "If-None-Match: \"x\"\r\n", "")), "200");
         let changed = RULESET.replace("/>", "></ruleset>");
         let matching = format!("If-Match: \"other\", {}\r\n", tag(&first));
         let second = send(address, "PUT", RULES, &matching, &changed);

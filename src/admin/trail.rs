@@ -95,9 +95,13 @@ pub(super) fn template(request: &HttpRequest) -> String {
     request.match_pattern().unwrap_or_else(|| "unknown".to_owned())
 }
 
-/// The name of whoever was let through with a request.
-pub(super) fn name(request: &HttpRequest) -> String {
-    request.extensions().get::<Granted>().map_or_else(|| "-".to_owned(), |granted| granted.caller.name().to_owned())
+/// The name of whoever was let through with a request; it goes with the request.
+pub(super) struct Name(pub(super) String);
+
+impl Name {
+    pub(super) fn of(request: &HttpRequest) -> String {
+        request.extensions().get::<Self>().map_or_else(|| "-".to_owned(), |name| name.0.clone())
+    }
 }
 
 #[cfg(test)]

@@ -62,7 +62,7 @@ fn after(time: Duration) -> Instant {
 fn a_connection_without_a_request_ends_after_the_keep_alive_time() {
     let world = World::new(10);
     let mut pair = world.connect();
-    world.all.look(after(TIMES.idle - Duration::from_secs(1)));
+    world.all.look(after(TIMES.idle.saturating_sub(TIMES.look)));
     assert!(pair.is_open());
     world.all.look(after(TIMES.idle));
     assert!(!pair.is_open() && pair.reads_the_end());
@@ -73,7 +73,7 @@ fn a_request_at_work_is_left_alone_up_to_the_ceiling_which_is_counted_once() {
     let world = World::new(1);
     let mut pair = world.connect();
     let at_work = AtWork::begin(&pair.held.connection);
-    world.all.look(after(TIMES.request - Duration::from_secs(1)));
+    world.all.look(after(TIMES.request.saturating_sub(TIMES.look)));
     assert!(pair.is_open(), "also if others wait");
     assert_eq!(world.hits("internal.admin-request-time"), "0");
     world.all.look(after(TIMES.request));
@@ -89,7 +89,7 @@ fn an_answer_may_be_taken_slowly_but_not_for_ever() {
     let pair = world.connect();
     let answering = Answering::begin(&pair.held.connection);
     answering.goes_on();
-    world.all.look(after(TIMES.unread - Duration::from_secs(1)));
+    world.all.look(after(TIMES.unread.saturating_sub(TIMES.look)));
     assert!(pair.is_open());
     world.all.look(after(TIMES.unread));
     assert!(!pair.is_open());

@@ -18,12 +18,16 @@ pub(super) struct Fake {
     pub(super) orders: Mutex<Vec<String>>,
     /// What the next order is refused with.
     pub(super) refusal: Mutex<Option<PoliciesError>>,
+    /// Why uploads were refused before they were given.
+    pub(super) turned_away: Mutex<Vec<String>>,
     /// Where the policy is bound.
     pub(super) bound: Mutex<Vec<Binds>>,
     /// Uploads wait until this is free.
     pub(super) gate: Mutex<()>,
     /// Not the first upload of this.
     pub(super) known: bool,
+    /// So long is the reason of each entry.
+    pub(super) reason_bytes: usize,
     /// The octets of the policy.
     pub(super) component: Bytes,
 }
@@ -55,7 +59,7 @@ impl Fake {
             digest: POLICY.to_string(),
             name: Some("quiet".to_owned()),
             state: "validated".to_owned(),
-            bytes: 4,
+            bytes: self.component.len() as u64,
             decides: vec!["expiry".to_owned()],
             settings_schema: None,
             uploaded_at: Some("2026-11-23T00:00:00.000Z".to_owned()),
@@ -93,6 +97,10 @@ impl Policies for Fake {
         let _waits = self.gate.lock().unwrap();
         let report = Report { facts: Facts::default(), faults: Vec::new(), self_test: Vec::new() };
         Ok(Uploaded { digest: POLICY, new: !self.known, report })
+    }
+
+    fn turned_away(&self, _: Signed<u64>, error: &PoliciesError) {
+        self.turned_away.lock().unwrap().push(error.to_string());
     }
 
     fn resolve(&self, text: &str) -> Result<Digest, PoliciesError> {
@@ -154,7 +162,7 @@ impl Policies for Fake {
             seq,
             at: "2026-11-23T00:00:00.000Z".to_owned(),
             author: "alice".to_owned(),
-            reason: String::new(),
+            reason: "y".repeat(self.reason_bytes),
             chain: "00".repeat(32),
             // 1 is of no realm, 2 of one, 3 of the other, and so on.
             events: vec![match seq % 3 {

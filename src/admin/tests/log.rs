@@ -65,6 +65,28 @@ fn who_changes_something_or_looks_into_what_is_of_users_is_in_the_log_without_th
 }
 
 #[test]
+fn a_body_that_does_not_come_whole_is_in_the_log_also_if_its_connection_is_reset() {
+    let mut config = Config::default();
+    config.admin.tokens = vec![token("robert", &["operator:*"])];
+    let (views, fake) = super::fake::Fake::default().views();
+    let lines = logged("robert", config, views, move |address| {
+        let headers = format!("{}Content-Type: application/wasm\r\n", bearer("robert"));
+        let mut stream = TcpStream::connect(address).unwrap();
+        let expect = "Content-Length: 100\r\nExpect: 100-continue\r\n";
+        write!(stream, "POST /v1/policies HTTP/1.1\r\nHost: x\r\n{headers}{expect}\r\n").unwrap();
+        // What is left unread makes the end a reset.
+        stream.read_exact(&mut [0; 12]).unwrap();
+        drop(stream);
+        while status(&send(address, "POST", "/v1/policies", &headers, "abcd")) != "201" {
+            std::thread::yield_now();
+        }
+        assert_eq!(fake.ordered().len(), 1);
+    });
+    let cut = lines.iter().filter(|line| line.contains("a body was cut off") && line.contains("before it was whole"));
+    assert_eq!(cut.count(), 1, "{lines:#?}");
+}
+
+#[test]
 fn refusals_are_in_the_log_once_a_second_at_most() {
     let mut config = Config::default();
     config.admin.tokens = vec![token("clara", &["sre"])];
