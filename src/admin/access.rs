@@ -3,9 +3,10 @@
 use super::caller::{Caller, Callers, Evidence, Stranger};
 use super::connection::Peer;
 use super::problem::Problem;
+use super::trail::{self, Refusals, Trace, template};
 use crate::config::Role;
-use crate::metrics::{AdminRefusal, Metrics};
-use crate::types::Address;
+use crate::metrics::AdminRefusal;
+use crate::types::{Address, UserKey};
 use actix_web::body::BoxBody;
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::{StatusCode, header};
@@ -26,7 +27,7 @@ pub(super) enum Right {
     AskPast,
     /// A component comes, checked for a realm.
     Upload,
-    /// What decides in a realm changes.
+    /// What decides in a realm changes, or what is in its shadow.
     Bind,
     /// What decided before decides again.
     RollBack,
@@ -51,7 +52,7 @@ pub(super) enum Operators {
     OfPath,
     /// Of the realm in the query; without it, of all realms or of only one.
     OfQuery,
-    /// Of the realm in the body, which the handler looks at; without it, of all realms.
+    /// Of the realm in the body, which the handler gets to see; without it, of all realms or of only one.
     OfBody,
     /// Of the realm of the user in the path.
     OfUser,
@@ -83,6 +84,16 @@ impl Right {
         };
         Some(Roles { operators, auditor, sre })
     }
+
+    /// Whether the log names who used it: what changes something, or looks into what is of users.
+    const fn leaves_trace(self) -> bool {
+        match self {
+            Self::Watch | Self::ReadPolicies | Self::ReadRealm | Self::ReadEntries => false,
+            Self::AskPast | Self::Upload | Self::Bind | Self::RollBack | Self::Retire | Self::Users | Self::Outbox => {
+                true
+            }
+        }
+    }
 }
 
 impl Roles {
@@ -102,7 +113,7 @@ impl Roles {
     /// Whether this caller may, if it is about this realm.
     fn allow(self, caller: &Caller, about: &About) -> bool {
         let operator = match (self.operators, about) {
-            (Operators::Any | Operators::OfBody, _) => caller.operates_any(),
+            (Operators::Any, _) | (_, About::NotKnown) => caller.operates_any(),
             (Operators::All, _) | (_, About::NoRealm) => caller.has(&Role::Operator(None)),
             (_, About::Realm(realm)) => caller.operates(realm),
         };
@@ -115,6 +126,22 @@ enum About {
     Realm(String),
     /// No one realm: all of them.
     NoRealm,
+    /// The realm is in the body.
+    NotKnown,
+}
+
+impl About {
+    /// Host names know no case.
+    fn of(realm: Option<String>) -> Self {
+        realm.map_or(Self::NoRealm, |realm| Self::Realm(realm.to_ascii_lowercase()))
+    }
+
+    fn realm(self) -> Option<String> {
+        match self {
+            Self::Realm(realm) => Some(realm),
+            Self::NoRealm | Self::NotKnown => None,
+        }
+    }
 }
 
 /// Somebody who may: what a handler gets. A handler that takes it cannot be reached without.
@@ -123,6 +150,8 @@ pub(super) struct Granted {
     pub(super) caller: Caller,
     /// The realm it is about, in lower case, if it is about one.
     pub(super) realm: Option<String>,
+    /// The user of the path, if there is one.
+    pub(super) user: Option<UserKey>,
 }
 
 impl FromRequest for Granted {
@@ -130,9 +159,44 @@ impl FromRequest for Granted {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let granted = request.extensions().get::<Self>().cloned();
-        ready(granted.ok_or_else(|| Problem::internal("nobody has checked who asks: please report it")))
+        ready(request.extensions().get::<Self>().cloned().ok_or_else(unchecked))
     }
+}
+
+/// Somebody who may in some realm: what a handler gets in place of [`Granted`] if the realm is in the body.
+#[derive(Clone, Debug)]
+pub(super) struct Pending {
+    granted: Granted,
+    roles: Roles,
+}
+
+impl Pending {
+    /// Whether it may in this realm; without one in all of them, or in the only one that it decides for.
+    pub(super) fn of_realm(self, request: &HttpRequest, realm: Option<String>) -> Result<Granted, Problem> {
+        let Self { granted, roles } = self;
+        let caller = &granted.caller;
+        let whole = realm.is_none() && roles.allow(caller, &About::NoRealm);
+        let only = || caller.only_realm().filter(|_| !whole).map(str::to_owned);
+        let about = About::of(realm.or_else(only));
+        match about {
+            About::Realm(_) if !roles.allow(caller, &about) => Err(denied_for(request, caller, roles)),
+            About::NoRealm if !whole => Err(Problem::bad_request("name the realm: {\"realm\": …}")),
+            _ => Ok(Granted { realm: about.realm(), ..granted }),
+        }
+    }
+}
+
+impl FromRequest for Pending {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(request.extensions().get::<Self>().cloned().ok_or_else(unchecked))
+    }
+}
+
+fn unchecked() -> Problem {
+    Problem::internal("nobody has checked who asks: please report it")
 }
 
 /// Lets a request through to its handler, or answers 401 or 403.
@@ -142,9 +206,19 @@ pub(super) async fn check(
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     match granted(right, request.request()).await {
-        Ok(Some(granted)) => {
-            request.extensions_mut().insert(granted);
-            next.call(request).await
+        Ok(Some((granted, roles))) => {
+            let trace = right.leaves_trace().then(|| Trace::of(&request, granted.clone()));
+            request.extensions_mut().insert(trail::Name(granted.caller.name().to_owned()));
+            match roles.operators {
+                Operators::OfBody => request.extensions_mut().insert(Pending { granted, roles }).is_some(),
+                _ => request.extensions_mut().insert(granted).is_some(),
+            };
+            let result = next.call(request).await;
+            if let Some(trace) = trace {
+                let status = |error: &Error| error.as_response_error().status_code();
+                trace.ended(result.as_ref().map_or_else(status, ServiceResponse::status));
+            }
+            result
         }
         Ok(None) => next.call(request).await,
         Err(refusal) => Ok(request.into_response(refusal)),
@@ -156,21 +230,19 @@ pub(super) fn stranger(request: &HttpRequest) -> Option<HttpResponse> {
     who(request).err().map(|stranger| unauthorized(request, stranger))
 }
 
-async fn granted(right: Right, request: &HttpRequest) -> Result<Option<Granted>, HttpResponse> {
+async fn granted(right: Right, request: &HttpRequest) -> Result<Option<(Granted, Roles)>, HttpResponse> {
     let Some(roles) = right.roles() else { return Ok(None) };
     let caller = who(request).map_err(|stranger| unauthorized(request, stranger))?;
     // Decoded as the handlers have them, so that both speak of the same realm and user.
     let path = web::Path::<InPath>::extract(request).await;
-    let path = path.map(web::Path::into_inner).unwrap_or_default();
-    let about = about(roles.operators, path, request, &caller);
+    let InPath { realm, user } = path.map(web::Path::into_inner).unwrap_or_default();
+    let user = user.and_then(|user| Address::parse(&user).ok());
+    let about = about(roles.operators, realm, user.as_ref(), request, &caller);
     if !roles.allow(&caller, &about) {
         return Err(forbidden(request, &caller, roles));
     }
-    let realm = match about {
-        About::Realm(realm) => Some(realm),
-        About::NoRealm => None,
-    };
-    Ok(Some(Granted { caller, realm }))
+    let granted = Granted { caller, realm: about.realm(), user: user.as_ref().map(Address::key) };
+    Ok(Some((granted, roles)))
 }
 
 /// What a path may name.
@@ -181,19 +253,23 @@ struct InPath {
     user: Option<String>,
 }
 
-/// The realm that a request is about. Host names know no case.
-fn about(operators: Operators, path: InPath, request: &HttpRequest, caller: &Caller) -> About {
+/// The realm that a request is about, with the realm or the user of its path.
+fn about(
+    operators: Operators,
+    in_path: Option<String>,
+    user: Option<&Address>,
+    request: &HttpRequest,
+    caller: &Caller,
+) -> About {
     let realm = match operators {
-        Operators::Any | Operators::All | Operators::OfBody => None,
-        Operators::OfPath => path.realm,
+        Operators::OfBody => return About::NotKnown,
+        Operators::Any | Operators::All => None,
+        Operators::OfPath => in_path,
         Operators::OfQuery => query_realm(request).or_else(|| caller.only_realm().map(str::to_owned)),
         // Whoever is no user of a realm is an affair of all of them.
-        Operators::OfUser => {
-            let user = path.user.and_then(|user| Address::parse(&user).ok());
-            user.map(|user| user.host().to_owned()).filter(|host| !host.is_empty())
-        }
+        Operators::OfUser => user.map(|user| user.host().to_owned()).filter(|host| !host.is_empty()),
     };
-    realm.map_or(About::NoRealm, |realm| About::Realm(realm.to_ascii_lowercase()))
+    About::of(realm)
 }
 
 fn query_realm(request: &HttpRequest) -> Option<String> {
@@ -233,8 +309,12 @@ fn unauthorized(request: &HttpRequest, stranger: Stranger) -> HttpResponse {
 
 /// 403, with the roles that would do.
 fn forbidden(request: &HttpRequest, caller: &Caller, roles: Roles) -> HttpResponse {
+    denied_for(request, caller, roles).into()
+}
+
+fn denied_for(request: &HttpRequest, caller: &Caller, roles: Roles) -> Problem {
     let detail = format!("{} may not do this: one of these roles is needed: {}", caller.name(), roles.words());
-    denied(request, caller, &detail).into()
+    denied(request, caller, &detail)
 }
 
 /// Somebody we know may not do this: counted, logged, and told.
@@ -243,12 +323,12 @@ pub(super) fn denied(request: &HttpRequest, caller: &Caller, detail: &str) -> Pr
     Problem::new(StatusCode::FORBIDDEN, detail.to_owned())
 }
 
-/// Counts and logs a refusal: the template of its path, as paths have names of users in them.
+/// Counts and logs a refusal.
 fn note(request: &HttpRequest, cause: AdminRefusal, caller: Option<&Caller>) {
-    if let Some(metrics) = request.app_data::<web::Data<Metrics>>() {
-        metrics.admin_refusal(cause);
-    }
-    let path = request.match_pattern().unwrap_or_else(|| "unknown".to_owned());
+    let Some(refusals) = request.app_data::<web::Data<Refusals>>() else { return };
     let name = caller.map_or("-", Caller::name);
-    tracing::warn!(target: "admin", name, method = %request.method(), path, ?cause, "a request was refused");
+    refusals.note(cause, |left_out| {
+        let (method, path) = (request.method(), template(request));
+        tracing::warn!(target: "admin", name, %method, path, ?cause, left_out, "a request was refused");
+    });
 }

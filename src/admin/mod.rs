@@ -14,7 +14,9 @@ mod readiness;
 mod receive;
 mod routes;
 mod store;
+mod tags;
 mod tls;
+mod trail;
 
 #[cfg(test)]
 mod tests;
@@ -30,18 +32,21 @@ use crate::metrics::Metrics;
 use crate::policy::policies::{Hindsight, Policies};
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::http::KeepAlive;
+use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use caller::Callers;
-use connection::Connections;
+use connection::{Connections, Times};
 use problem::Problem;
-use receive::Patience;
+use receive::{CutOff, Patience, Receptions};
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::Semaphore;
+use trail::Refusals;
 
-/// A client that does not finish its request in this time is cut off.
+/// A client that does not finish its handshake, or the head of its first request, in this time is cut off.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// A connection without a request ends after this time.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long a scrape may still run when the server stops, seconds.
 const SHUTDOWN_SECS: u64 = 1;
@@ -59,17 +64,27 @@ pub enum AdminError {
 
 /// A part of the server that the API shows as soon as it is there: the API starts first, so that everybody can see how
 /// the rest does. A clone is the same one.
-pub struct Slot<T: ?Sized>(Arc<OnceLock<Arc<T>>>);
+pub struct Slot<T: ?Sized>(Arc<OnceLock<Option<Arc<T>>>>);
 
 impl<T: ?Sized> Slot<T> {
-    /// From now on it is there; only the first call counts.
+    /// From now on it is there; only the first call of this or the next counts.
     pub fn fill(&self, part: Arc<T>) {
         // The first one stays.
-        let _ = self.0.set(part);
+        let _ = self.0.set(Some(part));
+    }
+
+    /// It will never be there: this server has none.
+    pub fn leave_empty(&self) {
+        // The first one stays.
+        let _ = self.0.set(None);
     }
 
     fn get(&self) -> Option<Arc<T>> {
-        self.0.get().cloned()
+        self.0.get().cloned().flatten()
+    }
+
+    fn stays_empty(&self) -> bool {
+        self.0.get().is_some_and(Option::is_none)
     }
 }
 
@@ -104,10 +119,12 @@ pub struct Views {
 struct Limits {
     component_bytes_max: usize,
     settings_bytes_max: usize,
-    uploads_max: usize,
-    /// Uploads that are being received or examined.
-    uploads: Arc<Semaphore>,
+    receptions: Receptions,
+    /// Components that are sent.
+    served: Arc<Semaphore>,
     patience: Patience,
+    cut_off: CutOff,
+    times: Times,
     metrics: Arc<Metrics>,
 }
 
@@ -116,16 +133,18 @@ impl Limits {
         Self {
             component_bytes_max: policy.component_bytes_max,
             settings_bytes_max: policy.settings_bytes_max,
-            uploads_max: policy.uploads_max,
-            uploads: Arc::new(Semaphore::new(policy.uploads_max.min(Semaphore::MAX_PERMITS))),
+            receptions: Receptions::new(policy),
+            served: Arc::new(Semaphore::new(policies::SERVED_MAX)),
             patience: Patience::default(),
+            cut_off: CutOff::default(),
+            times: Times::default(),
             metrics: Arc::clone(metrics),
         }
     }
 }
 
 /// Binds the socket and makes the server, which must be awaited or spawned on an actix system. Also gives the address
-/// it listens on, which differs from the configured one if that has port 0.
+/// it listens on, which differs from the configured one if that has port 0. To be called on that system.
 ///
 /// # Errors
 /// [`AdminError`] if the socket cannot be had, or what TLS needs.
@@ -147,24 +166,30 @@ fn bind_with(
     views: Views,
 ) -> Result<(Server, SocketAddr), AdminError> {
     let failed = |cause| AdminError::Bind { address: config.listen, cause };
-    let tls = config.tls.as_ref().map(|tls| tls::server(tls, &metrics)).transpose()?;
-    let gauge = Connections { open: Arc::default(), max: config.connections_max, metrics: Arc::clone(&metrics) };
-    let shared = share(config, limits, metrics, readiness, views);
-    let server = HttpServer::new(move || App::new().configure(&shared).configure(routes::mount))
-        .workers(1)
-        .max_connections(config.connections_max)
-        .client_request_timeout(REQUEST_TIMEOUT)
-        .tls_handshake_timeout(REQUEST_TIMEOUT)
-        .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
-        .shutdown_timeout(SHUTDOWN_SECS)
-        .disable_signals()
-        .on_connect(move |stream, extensions| gauge.opened(stream, extensions));
+    let refusals = Arc::new(Refusals::new(Arc::clone(&metrics)));
+    let tls = config.tls.as_ref().map(|tls| tls::server(tls, &refusals)).transpose()?;
+    let connections = Arc::new(Connections::new(config.connections_max, limits.times, Arc::clone(&metrics)));
+    let looked_after = Arc::clone(&connections);
+    let shared = share(config, limits, refusals, metrics, readiness, views);
+    let server = HttpServer::new(move || {
+        let app = App::new().configure(&shared).configure(routes::mount);
+        app.wrap(from_fn(connection::follow))
+    })
+    .workers(1)
+    .max_connections(config.connections_max)
+    .client_request_timeout(REQUEST_TIMEOUT)
+    .tls_handshake_timeout(REQUEST_TIMEOUT)
+    .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
+    .shutdown_timeout(SHUTDOWN_SECS)
+    .disable_signals()
+    .on_connect(move |stream, extensions| connections.opened(stream, extensions));
     let server = match tls {
         Some(tls) => server.bind_rustls_0_23(config.listen, tls),
         None => server.bind(config.listen),
     };
     let server = server.map_err(failed)?;
     let address = server.addrs().first().copied().unwrap_or(config.listen);
+    connection::watch(&looked_after);
     Ok((server.run(), address))
 }
 
@@ -172,12 +197,14 @@ fn bind_with(
 fn share(
     config: &config::Admin,
     limits: Limits,
+    refusals: Arc<Refusals>,
     metrics: Arc<Metrics>,
     readiness: Readiness,
     views: Views,
 ) -> impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static {
     let (callers, limits) = (web::Data::new(Callers::new(config)), web::Data::new(limits));
-    let (metrics, readiness) = (web::Data::from(metrics), web::Data::new(readiness));
+    let (refusals, metrics, readiness) =
+        (web::Data::from(refusals), web::Data::from(metrics), web::Data::new(readiness));
     let (outbox, store) = (web::Data::new(views.outbox), web::Data::new(views.store));
     let (preferences, policies) = (web::Data::new(views.preferences), web::Data::new(views.policies));
     let hindsight = web::Data::new(views.hindsight);
@@ -186,7 +213,7 @@ fn share(
     move |app| {
         app.app_data(query.clone());
         app.app_data(callers.clone()).app_data(limits.clone());
-        app.app_data(metrics.clone()).app_data(readiness.clone());
+        app.app_data(refusals.clone()).app_data(metrics.clone()).app_data(readiness.clone());
         app.app_data(outbox.clone()).app_data(store.clone());
         app.app_data(preferences.clone()).app_data(policies.clone());
         app.app_data(hindsight.clone());
@@ -214,27 +241,34 @@ pub fn start(
     views: Views,
 ) -> Result<(Running, SocketAddr), AdminError> {
     let (server, address) = bind(config, metrics, readiness, views)?;
-    warn(&config.admin, address);
+    if let Some(remark) = remark(&config.admin, address) {
+        tracing::warn!(%address, "{remark}");
+    }
     let running = Running(server.handle());
     actix_web::rt::spawn(server);
     Ok((running, address))
 }
 
-/// Says at start what an operator may not have meant.
-fn warn(config: &config::Admin, address: SocketAddr) {
+/// Reads the files of `admin.tls`: whether the API could be served with them.
+///
+/// # Errors
+/// [`TlsError`]
+pub fn check_tls(config: &config::AdminTls) -> Result<(), TlsError> {
+    tls::check(config)
+}
+
+/// What an operator may not have meant, if the API is served at this address.
+#[must_use]
+pub fn remark(config: &config::Admin, address: SocketAddr) -> Option<&'static str> {
     if address.ip().to_canonical().is_loopback() {
-        return;
+        return None;
     }
     if !config.asks_who() {
-        tracing::warn!(
-            %address,
+        return Some(
             "the HTTP API can be reached from other machines, but only this one may use it, and from here everybody may \
-             do everything: name tokens (admin.tokens) or client certificates (admin.certificates)"
-        );
-    } else if config.tls.is_none() {
-        tracing::warn!(
-            %address,
-            "tokens for the HTTP API cross the network in clear: set admin.tls, or put a TLS proxy before it"
+             do everything: name tokens (admin.tokens) or client certificates (admin.certificates)",
         );
     }
+    let clear = "tokens for the HTTP API cross the network in clear: set admin.tls, or put a TLS proxy before it";
+    config.tls.is_none().then_some(clear)
 }

@@ -53,7 +53,7 @@ fn info() -> Info {
         .title("Restante")
         .version(env!("CARGO_PKG_VERSION"))
         .description(Some(
-            "The HTTP API of Restante, an OMA CPM Participating Function. Errors are problem documents (RFC 9457). \
+            "The HTTP API of Restante, an OMA CPM Participating Function. Errors of requests that can be read are problem documents (RFC 9457). \
              Everything that can be got can be asked for with HEAD as well.",
         ))
         .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()))

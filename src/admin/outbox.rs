@@ -14,24 +14,21 @@ const LIMIT_MAX: usize = 1000;
 const LIMIT: usize = 100;
 
 /// Which notifications are wanted.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Which {
     /// Those after this number.
-    #[param(value_type = Option<u64>)]
-    after: Option<String>,
+    after: Option<u64>,
     /// At most so many, 1 to 1000; 100 if it is not said.
-    #[param(value_type = Option<u64>)]
-    limit: Option<String>,
+    limit: Option<usize>,
 }
 
 /// Which notifications were fetched.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Through {
     /// The last number that was fetched.
-    #[param(value_type = u64)]
-    through: Option<String>,
+    through: u64,
 }
 
 /// Notifications that wait.
@@ -64,11 +61,9 @@ pub(super) struct Taken {
     (status = 200, description = "The oldest first.", body = Notices),
 ))]
 pub(super) async fn list(slot: web::Data<Slot<Outbox>>, which: web::Query<Which>) -> Result<HttpResponse, Problem> {
-    let after = number("after", which.after.as_deref())?.unwrap_or(0);
-    let limit =
-        number("limit", which.limit.as_deref())?.map_or(LIMIT, |limit| usize::try_from(limit).unwrap_or(LIMIT_MAX));
+    let (after, limit) = (which.after.unwrap_or_default(), which.limit.unwrap_or(LIMIT));
     if !(1..=LIMIT_MAX).contains(&limit) {
-        return Err(Problem::bad_request("limit must be 1 to 1000"));
+        return Err(Problem::bad_request(&format!("limit must be 1 to {LIMIT_MAX}")));
     }
     let page = blocking(&slot, move |outbox| outbox.list(after, limit)).await?;
     Ok(HttpResponse::Ok().content_type("application/json").body(body(&page)))
@@ -88,8 +83,7 @@ pub(super) async fn acknowledge(
     slot: web::Data<Slot<Outbox>>,
     which: web::Query<Through>,
 ) -> Result<HttpResponse, Problem> {
-    let through = number("through", which.through.as_deref())?;
-    let through = through.ok_or_else(|| Problem::bad_request("say through=N, the last number that was fetched"))?;
+    let through = which.through;
     let taken = blocking(&slot, move |outbox| outbox.acknowledge(through)).await?;
     Ok(HttpResponse::Ok().content_type("application/json").body(format!("{{\"taken\":{taken}}}\n")))
 }
@@ -116,9 +110,4 @@ async fn blocking<T: Send + 'static>(
     let outbox = slot.get().ok_or_else(closed)?;
     let asked = web::block(move || ask(&outbox)).await;
     asked.map_err(|error| Problem::internal(&error.to_string()))?.map_err(|error| Problem::internal(&error.to_string()))
-}
-
-fn number(name: &'static str, text: Option<&str>) -> Result<Option<u64>, Problem> {
-    let wrong = |_| Problem::bad_request(&format!("{name} must be a number"));
-    text.map(|text| text.parse().map_err(wrong)).transpose()
 }

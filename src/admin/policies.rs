@@ -3,23 +3,25 @@
 pub(super) mod hindsight;
 pub(super) mod orders;
 mod refusal;
+mod served;
 pub(super) mod upload;
 
-use super::Slot;
+pub(super) use served::SERVED_MAX;
+
 use super::access::Granted;
 use super::problem::Problem;
+use super::{Limits, Slot};
 use crate::policy::policies::{Entries, Policies, PoliciesError};
 use crate::policy::view::{EntryView, PolicyView, RealmView};
 use crate::types::Digest;
 use actix_web::http::header;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 /// Most entries in one answer, and how many an answer has if nothing is asked.
 const ENTRIES_MAX: usize = 1000;
 const ENTRIES: usize = 100;
-
 /// The port, as it is shared by the handlers.
 type Port = web::Data<Slot<dyn Policies>>;
 
@@ -50,7 +52,7 @@ pub(super) struct EntryPage {
 pub(super) struct EntriesQuery {
     /// Entries after this number.
     after: Option<u64>,
-    /// At most so many, 1 to 1000; 100 if it is not said.
+    /// At most so many, 1 to 1000; 100 if it is not said. Fewer if they are long.
     limit: Option<usize>,
 }
 
@@ -78,12 +80,25 @@ pub(super) async fn show(port: Port, granted: Granted, policy: web::Path<String>
 /// The component of a policy, of those that `GET /v1/policies` shows.
 #[utoipa::path(get, path = "/v1/policies/{policy}/component", operation_id = "policy_component", tag = "policies",
     params(("policy" = String, Path, description = "As of `GET /v1/policies/{policy}`.")),
-    responses((status = 200, description = "The component.", body = upload::Octets, content_type = "application/wasm")))]
+    responses(
+        (status = 200, description = "The component.", body = upload::Octets, content_type = "application/wasm"),
+        (status = 304, description = "It is known: `If-None-Match` has its entity tag."),
+        (status = 503, description = "Others are being fetched: try again.", body = Problem,
+            content_type = "application/problem+json"),
+    ))]
 pub(super) async fn component(
-    port: Port,
+    request: HttpRequest,
     granted: Granted,
+    port: Port,
+    limits: web::Data<Limits>,
     policy: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
+    let (asked, seen) = (policy.clone(), granted.caller.seen());
+    let view = run(&port, move |policies| policies.show(policies.resolve(&asked, &seen)?, &seen)).await?;
+    if let Some(answer) = served::without_octets(&request, &view)? {
+        return Ok(answer);
+    }
+    let seat = served::seat(&limits)?;
     let seen = granted.caller.seen();
     let found = move |policies: &dyn Policies| {
         let digest = policies.resolve(&policy, &seen)?;
@@ -92,7 +107,10 @@ pub(super) async fn component(
     let (digest, component): (Digest, _) = run(&port, found).await?;
     // It is named by what is in it.
     let tag = (header::ETAG, format!("\"{digest}\""));
-    Ok(HttpResponse::Ok().content_type(upload::MEDIA_TYPE).insert_header(tag).body(component))
+    Ok(HttpResponse::Ok()
+        .content_type(upload::MEDIA_TYPE)
+        .insert_header(tag)
+        .body(served::Served::new(component, seat)))
 }
 
 /// The realms of this server; an operator sees own ones.

@@ -1,7 +1,8 @@
 //! The preferences documents kept here: `/v1/users/{sip-uri}/preferences/{rules|profile}`, with entity tags.
 
 use super::problem::Problem;
-use super::receive::{Cut, receive};
+use super::receive::Cut;
+use super::tags;
 use super::{Limits, Slot};
 use crate::gateway::preferences::{Document, DocumentError, Documents, Precondition};
 use crate::types::Address;
@@ -69,7 +70,7 @@ pub(super) async fn get(
         return Ok(nothing());
     };
     let tag = kept.tag();
-    if tags(&request, &header::IF_NONE_MATCH)?.is_some_and(|known| known.contains(&tag)) {
+    if tags::is_known(&request, &tag)? {
         return Ok(HttpResponse::NotModified().insert_header((header::ETAG, tag)).finish());
     }
     Ok(HttpResponse::Ok().content_type(MEDIA_TYPE).insert_header((header::ETAG, tag)).body(kept.body))
@@ -100,7 +101,7 @@ pub(super) async fn put(
     let target = Target::of(&slot, path)?;
     let condition = condition(&request)?;
     let limit = target.documents.octets_max();
-    let body = receive(&request, body, limit, limits.patience).await.map_err(|cut| match cut {
+    let body = limits.receive(&request, body, limit).await.map_err(|cut| match cut {
         Cut::TooLong(octets) => {
             let octets = usize::try_from(octets).unwrap_or(usize::MAX);
             refusal(&DocumentError::TooLong { octets, limit })
@@ -150,9 +151,9 @@ fn refusal(error: &DocumentError) -> Problem {
     Problem::new(status, error.to_string())
 }
 
-/// `If-Match` with tags or `*`, or `If-None-Match: *`; else no condition.
+/// `If-Match` with tags or `*`, or `If-None-Match: *`; else no condition. A weak tag matches none of ours.
 fn condition(request: &HttpRequest) -> Result<Precondition, Problem> {
-    let detail = match (tags(request, &header::IF_MATCH)?, tags(request, &header::IF_NONE_MATCH)?) {
+    let detail = match (tags::listed(request, &header::IF_MATCH)?, tags::listed(request, &header::IF_NONE_MATCH)?) {
         (None, None) => return Ok(Precondition::None),
         (Some(tags), None) if tags == ["*"] => return Ok(Precondition::Matches(Vec::new())),
         (Some(tags), None) => return Ok(Precondition::Matches(tags)),
@@ -161,16 +162,4 @@ fn condition(request: &HttpRequest) -> Result<Precondition, Problem> {
         (Some(_), Some(_)) => "If-Match and If-None-Match exclude each other: give one",
     };
     Err(Problem::new(StatusCode::BAD_REQUEST, detail.to_owned()))
-}
-
-/// The entity tags of a header. A weak one equals none of ours.
-fn tags(request: &HttpRequest, name: &header::HeaderName) -> Result<Option<Vec<String>>, Problem> {
-    let mut found = None;
-    for value in request.headers().get_all(name) {
-        let text = value
-            .to_str()
-            .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, format!("{name} is no list of entity tags")))?;
-        found.get_or_insert_with(Vec::new).extend(text.split(',').map(|tag| tag.trim().to_owned()));
-    }
-    Ok(found)
 }

@@ -17,11 +17,8 @@ pub(super) struct Problem {
     status: u16,
     /// What happened, why, and what to do.
     detail: String,
-    /// Only of `/readyz`: what is missing (`journal`, `policy`, `sip`, `staying`).
-    #[serde(rename = "waiting-for", skip_serializing_if = "Vec::is_empty")]
-    waiting_for: Vec<&'static str>,
-    /// `findings` and `report` of a component, `problems` of settings, `bound` of a policy in use,
-    /// `policies` of a name that several have.
+    /// `waiting-for` of `/readyz`: what is missing (`journal`, `policy`, `sip`, `staying`); `findings` and `report` of a
+    /// component, `problems` of settings, `bound` of a policy in use, `policies` of a name that several have.
     #[serde(flatten)]
     more: Map<String, Value>,
 }
@@ -29,8 +26,7 @@ pub(super) struct Problem {
 impl Problem {
     pub(super) fn new(status: StatusCode, detail: String) -> Self {
         let title = status.canonical_reason().unwrap_or_default();
-        let (waiting_for, more) = (Vec::new(), Map::new());
-        Self { r#type: "about:blank", title, status: status.as_u16(), detail, waiting_for, more }
+        Self { r#type: "about:blank", title, status: status.as_u16(), detail, more: Map::new() }
     }
 
     /// With a member of its own. What cannot be said in JSON is left out.
@@ -63,8 +59,8 @@ impl Problem {
 
     pub(super) fn not_ready(missing: &[Condition]) -> Self {
         let detail = missing.iter().map(|condition| condition.absence()).collect::<Vec<_>>().join("; ");
-        let waiting_for = missing.iter().map(|condition| condition.name()).collect();
-        Self { waiting_for, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
+        let missing: Vec<&str> = missing.iter().map(|condition| condition.name()).collect();
+        Self::unavailable(&detail).with("waiting-for", &missing)
     }
 }
 

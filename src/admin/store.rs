@@ -112,7 +112,11 @@ async fn look<T: Send + 'static>(
         return Problem::bad_request("the user must be a CPM Address such as sip:+12025550200@ims.example.net").into();
     };
     let Some(store) = view.get() else {
-        return Problem::no_such("no message store is kept here: see the IMAP server of store.imap").into();
+        return if view.stays_empty() {
+            Problem::no_such("no message store is kept here: see the IMAP server of store.imap").into()
+        } else {
+            Problem::unavailable("the message store is not there yet: the server is starting").into()
+        };
     };
     match web::block(move || ask(store.as_ref(), &user)).await {
         Ok(Ok(Some(found))) => show(found),

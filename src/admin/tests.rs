@@ -1,7 +1,9 @@
 //! The API over real HTTP on a loopback socket.
 
+mod connections;
 mod fake;
 mod hindsight;
+mod log;
 mod openapi;
 mod orders;
 mod tls;
@@ -15,7 +17,6 @@ use crate::metrics::Limit;
 use crate::queue::question::NotificationCause;
 use crate::shelf::MemoryShelf;
 use crate::types::{Address, Timestamp};
-use actix_web::dev::Extensions;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
@@ -59,11 +60,22 @@ fn serving_as(
     views: Views,
     story: impl FnOnce(SocketAddr, &Metrics, &Readiness) + Send + 'static,
 ) {
+    serving_for(config, patience, Times::default(), views, story);
+}
+
+/// The same, with connections that end after such times.
+fn serving_for(
+    config: Config,
+    patience: Patience,
+    times: Times,
+    views: Views,
+    story: impl FnOnce(SocketAddr, &Metrics, &Readiness) + Send + 'static,
+) {
     actix_web::rt::System::new().block_on(async move {
         let metrics = Arc::new(Metrics::new().unwrap());
         let readiness = Readiness::new();
         let admin = config::Admin { listen: "127.0.0.1:0".parse().unwrap(), ..config.admin };
-        let limits = Limits { patience, ..Limits::new(&config.policy, &metrics) };
+        let limits = Limits { patience, times, ..Limits::new(&config.policy, &metrics) };
         let (server, address) = bind_with(&admin, limits, Arc::clone(&metrics), readiness.clone(), views).unwrap();
         let handle = server.handle();
         let running = actix_web::rt::spawn(server);
@@ -197,21 +209,6 @@ fn a_socket_that_is_taken_is_told_with_its_address() {
 }
 
 #[test]
-fn reaching_the_connection_limit_is_counted() {
-    let metrics = Arc::new(Metrics::new().unwrap());
-    let connections = Connections { open: Arc::default(), max: 2, metrics: Arc::clone(&metrics) };
-    let hits = || metrics.render().unwrap().contains("restante_limit_hits_total{limit=\"admin.connections-max\"} 1\n");
-    let (mut first, mut second) = (Extensions::new(), Extensions::new());
-    connections.opened(&(), &mut first);
-    drop(first);
-    connections.opened(&(), &mut second);
-    assert!(!hits());
-    let mut third = Extensions::new();
-    connections.opened(&(), &mut third);
-    assert!(hits());
-}
-
-#[test]
 fn the_store_kept_here_can_be_looked_into() {
     use crate::gateway::store::{Append, Embedded, MessageStore as _, Uncounted};
     use crate::shelf::MemoryShelf;
@@ -260,7 +257,11 @@ fn the_store_kept_here_can_be_looked_into() {
         }
         assert!(ask(address, "DELETE", user).head.starts_with("http/1.1 405"));
     });
-    serving(|address, _, _| {
+    let elsewhere = Slot::<dyn Reading>::default();
+    serving_with(Views { store: elsewhere.clone(), ..Views::default() }, move |address, _, _| {
+        let answer = ask(address, "GET", "/v1/users/sip:bob@ims.test/store");
+        assert!(answer.head.starts_with("http/1.1 503") && answer.body.contains("starting"), "{}", answer.body);
+        elsewhere.leave_empty();
         let answer = ask(address, "GET", "/v1/users/sip:bob@ims.test/store");
         assert!(answer.head.starts_with("http/1.1 404") && answer.body.contains("store.imap"), "{}", answer.body);
     });
@@ -299,8 +300,11 @@ fn a_preferences_document_is_put_read_changed_and_removed() {
         assert_eq!(kept().unwrap().body, RULESET);
         let got = ask(address, "GET", RULES);
         assert_eq!((status(&got), got.body.as_str(), tag(&got)), ("200", RULESET, tag(&first)));
-        let known = format!("If-None-Match: {}\r\n", tag(&first));
-        assert_eq!(status(&send(address, "GET", RULES, &known, "")), "304");
+        for known in [tag(&first), format!("\"x\", W/{}", tag(&first)), "*".to_owned()] {
+            let known = format!("If-None-Match: {known}\r\n");
+            assert_eq!(status(&send(address, "GET", RULES, &known, "")), "304", "{known}");
+        }
+        assert_eq!(status(&send(address, "GET", RULES, "If-None-Match: \"x\"\r\n", "")), "200");
         let changed = RULESET.replace("/>", "></ruleset>");
         let matching = format!("If-Match: \"other\", {}\r\n", tag(&first));
         let second = send(address, "PUT", RULES, &matching, &changed);

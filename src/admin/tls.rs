@@ -1,7 +1,8 @@
 //! TLS of the API: our certificate, and which client certificates are believed.
 
+use super::trail::Refusals;
 use crate::config;
-use crate::metrics::{AdminRefusal, Metrics};
+use crate::metrics::AdminRefusal;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject as _};
@@ -30,7 +31,19 @@ pub enum TlsError {
 }
 
 /// What the listening socket needs: TLS 1.2 and 1.3, with client certificates if authorities are named for them.
-pub(super) fn server(config: &config::AdminTls, metrics: &Arc<Metrics>) -> Result<ServerConfig, TlsError> {
+pub(super) fn server(config: &config::AdminTls, refusals: &Arc<Refusals>) -> Result<ServerConfig, TlsError> {
+    made(config, |inner| Arc::new(Verifier { inner, refusals: Arc::clone(refusals) }))
+}
+
+/// Whether there could be one.
+pub(super) fn check(config: &config::AdminTls) -> Result<(), TlsError> {
+    made(config, |inner| inner).map(drop)
+}
+
+fn made(
+    config: &config::AdminTls,
+    watched: impl FnOnce(Arc<dyn ClientCertVerifier>) -> Arc<dyn ClientCertVerifier>,
+) -> Result<ServerConfig, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let chain = certificates("admin.tls.certificate", &config.certificate)?;
     let key = key(&config.key)?;
@@ -39,7 +52,7 @@ pub(super) fn server(config: &config::AdminTls, metrics: &Arc<Metrics>) -> Resul
         .with_safe_default_protocol_versions()
         .map_err(pair)?;
     let builder = match &config.client_ca {
-        Some(file) => builder.with_client_cert_verifier(Arc::new(verifier(file, provider, metrics)?)),
+        Some(file) => builder.with_client_cert_verifier(watched(verifier(file, provider)?)),
         None => builder.with_no_client_auth(),
     };
     builder.with_single_cert(chain, key).map_err(pair)
@@ -65,15 +78,14 @@ fn key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     })
 }
 
-fn verifier(file: &Path, provider: Arc<CryptoProvider>, metrics: &Arc<Metrics>) -> Result<Verifier, TlsError> {
+fn verifier(file: &Path, provider: Arc<CryptoProvider>) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
     let failed = |cause: String| TlsError::Authority { file: file.to_owned(), cause };
     let mut roots = RootCertStore::empty();
     for authority in certificates("admin.tls.client-ca", file)? {
         roots.add(authority).map_err(|cause| failed(cause.to_string()))?;
     }
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).allow_unauthenticated();
-    let inner = builder.build().map_err(|cause| failed(cause.to_string()))?;
-    Ok(Verifier { inner, metrics: Arc::clone(metrics) })
+    builder.build().map_err(|cause| failed(cause.to_string()))
 }
 
 /// A client may have no certificate; one that it has must be of an authority of ours. Counts those that are not, as
@@ -81,7 +93,7 @@ fn verifier(file: &Path, provider: Arc<CryptoProvider>, metrics: &Arc<Metrics>) 
 #[derive(Debug)]
 struct Verifier {
     inner: Arc<dyn ClientCertVerifier>,
-    metrics: Arc<Metrics>,
+    refusals: Arc<Refusals>,
 }
 
 impl ClientCertVerifier for Verifier {
@@ -104,8 +116,9 @@ impl ClientCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         self.inner.verify_client_cert(leaf, between, now).inspect_err(|cause| {
-            self.metrics.admin_refusal(AdminRefusal::Certificate);
-            tracing::warn!(target: "admin", %cause, "a client certificate was refused in the handshake");
+            self.refusals.note(AdminRefusal::Certificate, |left_out| {
+                tracing::warn!(target: "admin", %cause, left_out, "a client certificate was refused in the handshake");
+            });
         })
     }
 

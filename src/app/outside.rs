@@ -33,6 +33,7 @@ pub(super) fn start(
     let preferences = Arc::new(preferences::open(config, Arc::clone(&shelf), &counters)?);
     views.preferences.fill(preferences.clone());
     let store: Arc<dyn MessageStore> = if let Some(server) = &config.store.imap {
+        views.store.leave_empty();
         Arc::new(ImapStore::start(server, &config.store, Arc::clone(counted) as _)?)
     } else {
         let embedded = Embedded::start(shelf, &config.store, Arc::clone(counted) as _, wall_clock);

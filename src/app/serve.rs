@@ -36,12 +36,13 @@ fn announce(config: &Config, node: &Node, say: &impl Fn(&str)) {
     for listen in &node.msrp_listening {
         say(&format!("  MSRP     {listen}"));
     }
-    say(&format!("  admin    http://{}/metrics  /healthz  /readyz", node.admin_address));
+    let admin = format!("{}://{}", config.admin.scheme(), node.admin_address);
+    say(&format!("  admin    {admin}/metrics  /healthz  /readyz"));
     say(&format!("  data     {}", config.journal.directory.display()));
     say("try next:");
     say("  restante demo                                   the whole story on loopback, in its own directory");
     if let Some(realm) = realms.first() {
         say(&format!("  restante audit timeline --user sip:bob@{realm}    what happened to bob's messages"));
     }
-    say(&format!("  curl http://{}/metrics", node.admin_address));
+    say(&format!("  curl {admin}/metrics"));
 }

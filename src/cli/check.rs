@@ -2,6 +2,7 @@
 
 use super::args::Setup;
 use super::{CliError, load, out};
+use crate::admin;
 use crate::config::{Config, Realm};
 use std::path::Path;
 
@@ -9,6 +10,9 @@ pub(super) fn run(setup: &Setup) -> Result<(), CliError> {
     let config = load(setup.config.as_deref(), &setup.overrides())?;
     if let Some(file) = &config.policy.component {
         component(file, config.policy.component_bytes_max as u64)?;
+    }
+    if let Some(tls) = &config.admin.tls {
+        admin::check_tls(tls)?;
     }
     summary(&config).iter().for_each(out::result);
     notes(&config).iter().for_each(out::message);
@@ -43,7 +47,7 @@ fn summary(config: &Config) -> Vec<String> {
     line("data", config.journal.directory.display().to_string());
     let embedded = || "the embedded standard policy".to_owned();
     line("policy", config.policy.component.as_ref().map_or_else(embedded, |file| file.display().to_string()));
-    line("admin", format!("http://{}", config.admin.listen));
+    line("admin", format!("{}://{}", config.admin.scheme(), config.admin.listen));
     lines
 }
 
@@ -68,6 +72,7 @@ fn notes(config: &Config) -> Vec<String> {
             ));
         }
     }
+    notes.extend(admin::remark(&config.admin, config.admin.listen).map(|remark| format!("note: {remark}")));
     notes
 }
 
@@ -78,6 +83,7 @@ fn join<T: ToString>(values: &[T]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config;
 
     #[test]
     fn the_summary_tells_what_the_server_would_do_and_no_secrets() {
@@ -93,6 +99,22 @@ mod tests {
         }
         assert!(!text.contains("alice"), "{text}");
         assert!(notes(&Config::default()).is_empty());
+    }
+
+    #[test]
+    fn the_api_is_told_with_its_scheme_and_with_who_can_reach_it() {
+        let mut config = Config::default();
+        config.admin.listen = "192.0.2.10:8443".parse().unwrap();
+        assert!(notes(&config).iter().any(|note| note.contains("admin.tokens")), "{:?}", notes(&config));
+        let token = ("alice", "0".repeat(64), vec![config::Role::Sre]);
+        config.admin.tokens = vec![config::AdminToken { name: token.0.to_owned(), sha256: token.1, roles: token.2 }];
+        assert!(notes(&config).iter().any(|note| note.contains("set admin.tls")), "{:?}", notes(&config));
+        assert!(summary(&config).join("\n").contains("http://192.0.2.10:8443"));
+        let file = |name: &str| Path::new("/nowhere").join(name);
+        let tls = config::AdminTls { certificate: file("pem"), key: file("key"), client_ca: None };
+        config.admin.tls = Some(tls);
+        assert!(notes(&config).is_empty(), "{:?}", notes(&config));
+        assert!(summary(&config).join("\n").contains("https://192.0.2.10:8443"));
     }
 
     #[test]

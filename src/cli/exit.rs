@@ -1,6 +1,7 @@
 //! How a command ends: the exit codes, and the errors behind them.
 
 use super::ApiError;
+use crate::admin::TlsError;
 use crate::app::{AppError, DemoError};
 use crate::audit::AuditError;
 use crate::config::ConfigError;
@@ -88,6 +89,8 @@ pub enum CliError {
     #[error("{0} users have a broken chain: their logs were altered or damaged; compare them with a backup")]
     BrokenChains(usize),
     #[error(transparent)]
+    Tls(#[from] TlsError),
+    #[error(transparent)]
     App(#[from] AppError),
     #[error(transparent)]
     Demo(#[from] DemoError),
@@ -145,6 +148,7 @@ impl CliError {
             | Self::Test(_)
             | Self::Read { .. }
             | Self::Write { .. }
+            | Self::Tls(_)
             | Self::App(_)
             | Self::Audit(AuditError::Journal(_))
             | Self::Policy(_) => Exit::Io,

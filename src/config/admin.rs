@@ -66,6 +66,12 @@ impl Admin {
     pub const fn asks_who(&self) -> bool {
         !self.tokens.is_empty() || !self.certificates.is_empty()
     }
+
+    /// How a URL of it begins.
+    #[must_use]
+    pub const fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
 }
 
 /// The 32 octets of a SHA-256 in hexadecimal, with or without colons between them; nothing if it is none.

@@ -32,7 +32,7 @@ pub struct Policy {
     pub catalogue_max: usize,
     /// Octets of all components kept, compiled code apart.
     pub catalogue_bytes_max: u64,
-    /// Uploads examined at the same time; beyond it 503 with Retry-After.
+    /// Uploads examined at the same time, and a quarter of those on their way; beyond it 503 with Retry-After.
     pub uploads_max: usize,
     /// What compiling one component may take of a processor, seconds.
     pub compile_secs_max: u64,

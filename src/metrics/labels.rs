@@ -417,6 +417,12 @@ label! {
         StoreMessages = "store.messages-max-per-user",
         StoreBytes = "store.bytes-max-per-user",
         AdminConnections = "admin.connections-max",
+        /// Components that are fetched at once.
+        AdminComponents = "internal.admin-components",
+        /// The time that the body of a request to the HTTP API may take to come.
+        AdminBodyTime = "internal.admin-body-time",
+        /// What a request to the HTTP API may take.
+        AdminRequestTime = "internal.admin-request-time",
         /// Host names waiting to be resolved.
         Lookups = "internal.lookups",
         /// NOTIFYs and third-party REGISTERs waiting for the subscriptions.

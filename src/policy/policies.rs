@@ -8,6 +8,7 @@ use crate::types::{Digest, Timestamp};
 use bytes::Bytes;
 use serde_json::Value;
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// Who gives an order, as the operator stream tells: the name of a token or of a certificate in the configuration,
 /// `local` (nobody is asked for a name on the loopback interface), or `restante` itself. No personal data.
@@ -330,6 +331,8 @@ pub enum PoliciesError {
     Full { what: &'static str, limit: u64 },
     #[error("{0} uploads are being examined already (policy.uploads-max): try again in a moment")]
     Busy(usize),
+    #[error(transparent)]
+    Reception(#[from] ReceptionError),
     #[error("nothing decided before in {realm}: there is nothing to go back to")]
     NothingToRollBack { realm: String },
     #[error("no policy is in the shadow in {realm}")]
@@ -347,6 +350,22 @@ pub enum PoliciesError {
     NotNow { detail: String },
     #[error("the server is stopping: try again when it is back")]
     Stopping,
+}
+
+/// Why a component did not come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReceptionError {
+    #[error("a component is sent as application/wasm: say so with Content-Type")]
+    MediaType,
+    #[error("{0} uploads are being received or examined already (policy.uploads-max): try again in a moment")]
+    Full(usize),
+    #[error("another upload by the same name is being received: wait until it has come")]
+    Another,
+    /// More than this pause, or than this time for the whole.
+    #[error("the component came too slowly: it must go on within {0:?}, and be there within {1:?}")]
+    TooSlow(Duration, Duration),
+    #[error("the component ended before it was whole: send it again")]
+    Broken,
 }
 
 /// Why a signature is not accepted.

@@ -201,8 +201,17 @@ fn what_is_no_policy_is_refused_with_findings_and_leaves_a_trace() {
     assert!(missing.contains("/nonexistent.wasm"), "{missing}");
     assert!(operator.is_refused(&["upload", &empty]).contains("empty"));
     assert!(operator.is_refused(&["upload", &text]).contains("text"));
+    let counters = [
+        "restante_limit_hits_total{limit=\"policy.component-bytes-max\"}",
+        "restante_policy_orders_total{order=\"upload\",result=\"refused\"}",
+    ];
+    let before = counters.map(|counter| server.metric(counter).unwrap_or_default());
     let told = operator.is_refused(&["upload", &large]);
     assert!(told.contains("100000") || told.contains("100 000"), "{told}");
+    for (counter, before) in counters.iter().zip(before) {
+        let times = server.metric(counter).unwrap_or_default() - before;
+        assert!((times - 1.0).abs() < 0.1, "{counter} is counted once, not {times} times");
+    }
     assert!(operator.stream().iter().any(|(kind, _)| kind == "UploadRefused"));
     for order in [["activate", "0123456789abcdef"], ["shadow", "nobody"]] {
         let told = operator.is_refused(&[&order[..], &["--realm", REALM]].concat());

@@ -2,11 +2,9 @@
 
 use super::orders::optional;
 use super::{Port, refusal, run};
-use crate::admin::access::{Granted, denied};
-use crate::admin::caller::Caller;
+use crate::admin::access::Pending;
 use crate::admin::problem::Problem;
 use crate::admin::{Limits, Slot};
-use crate::config::Role;
 use crate::formats::parse_rfc3339;
 use crate::policy::policies::{DiffOrder, EXAMPLES_MAX, Hindsight, HindsightError};
 use crate::types::Timestamp;
@@ -27,7 +25,7 @@ pub(in crate::admin) struct PastOrder {
     since: Option<String>,
     /// Not what was at this moment or later (RFC 3339); to the end if it is not said.
     until: Option<String>,
-    /// Only this realm. Who is no operator of all realms, and no auditor, must say it.
+    /// Only this realm. Without it: the only realm of the caller; all of them, if it may ask that.
     realm: Option<String>,
     /// As the schema of the policy wants them; `{}` if it is not said.
     settings: Option<Value>,
@@ -73,15 +71,16 @@ pub(in crate::admin) struct Review {
     ))]
 pub(in crate::admin) async fn diff(
     request: HttpRequest,
-    granted: Granted,
+    pending: Pending,
     limits: web::Data<Limits>,
     port: Port,
     hindsight: web::Data<Slot<dyn Hindsight>>,
     policy: web::Path<String>,
     body: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    let order = understood(optional(&request, body, &limits).await?)?;
-    allow(&request, &granted.caller, order.realm.as_deref())?;
+    let mut order = understood(optional(&request, body, &limits).await?)?;
+    let granted = pending.of_realm(&request, order.realm)?;
+    order.realm = granted.realm;
     let seen = granted.caller.seen();
     let digest = run(&port, move |policies| policies.resolve(&policy, &seen)).await?;
     let hindsight = hindsight.get().ok_or_else(|| Problem::unavailable("the past is not there yet: try again"))?;
@@ -99,27 +98,11 @@ fn understood(order: PastOrder) -> Result<DiffOrder, Problem> {
     };
     let examples = order.examples.unwrap_or(EXAMPLES);
     if examples > EXAMPLES_MAX {
-        return Err(unprocessable("examples must be 0 to 20"));
+        return Err(unprocessable(&format!("examples must be 0 to {EXAMPLES_MAX}")));
     }
     let realm = order.realm.map(|realm| realm.to_ascii_lowercase());
     let (since, until) = (moment(order.since)?, moment(order.until)?);
     Ok(DiffOrder { since, until, realm, settings: order.settings, examples })
-}
-
-/// The past of a realm is for its operator; that of all of them for whoever reads or decides everything.
-fn allow(request: &HttpRequest, caller: &Caller, realm: Option<&str>) -> Result<(), Problem> {
-    if caller.has(&Role::Auditor) || caller.has(&Role::Operator(None)) {
-        return Ok(());
-    }
-    match realm {
-        Some(realm) if caller.operates(realm) => Ok(()),
-        Some(_) => Err(denied(
-            request,
-            caller,
-            "this is the past of another realm: an operator of it, or an auditor, may ask it",
-        )),
-        None => Err(Problem::bad_request("name the realm whose past is asked: {\"realm\": …}")),
-    }
 }
 
 fn refused(error: &HindsightError) -> Problem {

@@ -4,7 +4,7 @@ use super::{Port, answer, realm_of, refusal, run};
 use crate::admin::Limits;
 use crate::admin::access::{Granted, denied};
 use crate::admin::problem::Problem;
-use crate::admin::receive::{Cut, receive};
+use crate::admin::receive::Cut;
 use crate::metrics::Limit;
 use crate::policy::policies::{Bind, Place, Policies, PoliciesError, Realms, Retire, Signed};
 use crate::policy::view::{PolicyView, RealmView};
@@ -225,7 +225,7 @@ async fn json<T: DeserializeOwned>(
     limits: &Limits,
 ) -> Result<Option<T>, Problem> {
     let limit = limits.settings_bytes_max.saturating_add(ORDER_BYTES);
-    let body = receive(request, body, limit, limits.patience).await.map_err(|cut| {
+    let body = limits.receive(request, body, limit).await.map_err(|cut| {
         if matches!(cut, Cut::TooLong(_)) {
             limits.metrics.limit_hit(Limit::PolicySettings);
         }

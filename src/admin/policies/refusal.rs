@@ -1,7 +1,7 @@
 //! What a refused order is in HTTP: its status, and what a program may want to know besides the text.
 
 use crate::admin::problem::Problem;
-use crate::policy::policies::{PoliciesError, SignatureError};
+use crate::policy::policies::{PoliciesError, ReceptionError, SignatureError};
 use actix_web::http::StatusCode;
 
 /// The answer.
@@ -27,7 +27,11 @@ const fn status(error: &PoliciesError) -> StatusCode {
         PoliciesError::NoSuchPolicy(_) | PoliciesError::NoSuchRealm(_) => StatusCode::NOT_FOUND,
         PoliciesError::Retired(_) => StatusCode::GONE,
         PoliciesError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        PoliciesError::Signature(SignatureError::Form) => StatusCode::BAD_REQUEST,
+        PoliciesError::Signature(SignatureError::Form) | PoliciesError::Reception(ReceptionError::Broken) => {
+            StatusCode::BAD_REQUEST
+        }
+        PoliciesError::Reception(ReceptionError::MediaType) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        PoliciesError::Reception(ReceptionError::TooSlow(..)) => StatusCode::REQUEST_TIMEOUT,
         PoliciesError::Unsigned { .. } | PoliciesError::Signature(_) | PoliciesError::OfOthers => StatusCode::FORBIDDEN,
         PoliciesError::Unacceptable(_)
         | PoliciesError::Settings(_)
@@ -41,7 +45,10 @@ const fn status(error: &PoliciesError) -> StatusCode {
         | PoliciesError::NothingToRollBack { .. }
         | PoliciesError::NothingShadowed { .. } => StatusCode::CONFLICT,
         PoliciesError::Full { .. } => StatusCode::INSUFFICIENT_STORAGE,
-        PoliciesError::Busy(_) | PoliciesError::NotNow { .. } | PoliciesError::Stopping => {
+        PoliciesError::Busy(_)
+        | PoliciesError::NotNow { .. }
+        | PoliciesError::Stopping
+        | PoliciesError::Reception(ReceptionError::Full(_) | ReceptionError::Another) => {
             StatusCode::SERVICE_UNAVAILABLE
         }
         PoliciesError::Store(_)

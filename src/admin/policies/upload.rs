@@ -4,23 +4,24 @@ use super::{Port, refusal, run};
 use crate::admin::Limits;
 use crate::admin::access::Granted;
 use crate::admin::problem::Problem;
-use crate::admin::receive::{Cut, announced, receive};
+use crate::admin::receive::{Cut, NoRoom, announced};
 use crate::metrics::Limit;
-use crate::policy::policies::{Announced, PoliciesError, Signature, SignatureError, Signed, Upload};
-use actix_web::http::{StatusCode, header};
+use crate::policy::policies::{Announced, PoliciesError, ReceptionError, Signature, SignatureError, Signed, Upload};
+use actix_web::http::header;
 use actix_web::{HttpMessage as _, HttpRequest, HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
 /// What a component is served and taken as.
 pub(super) const MEDIA_TYPE: &str = "application/wasm";
 /// The header with the detached signature.
 const SIGNATURE: &str = "restante-signature";
+/// Of Ed25519 (RFC 8032 section 5.1.6).
+const SIGNATURE_BYTES: usize = 64;
 
 /// What goes with an upload.
 #[derive(Deserialize, IntoParams)]
@@ -72,7 +73,7 @@ pub(in crate::admin) struct UploadView {
             content_type = "application/problem+json"),
         (status = 422, description = "It is not acceptable: see `findings`.", body = Problem,
             content_type = "application/problem+json"),
-        (status = 503, description = "Others are being examined: try again.", body = Problem,
+        (status = 503, description = "Others are being received or examined: try again.", body = Problem,
             content_type = "application/problem+json"),
     ))]
 pub(in crate::admin) async fn upload(
@@ -94,37 +95,37 @@ pub(in crate::admin) async fn upload(
     // Before anything of it is read.
     let octets = announced(&request).unwrap_or_default();
     if octets > limit as u64 {
-        limits.metrics.limit_hit(Limit::PolicyComponent);
         return Err(turned_away(&port, signed(octets), too_large(octets)).await);
     }
     if !request.content_type().eq_ignore_ascii_case(MEDIA_TYPE) {
-        let detail = format!("a component is sent as {MEDIA_TYPE}: say so with Content-Type");
-        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
+        return Err(turned_away(&port, signed(octets), ReceptionError::MediaType.into()).await);
     }
     let signature = match signature(&request) {
         Ok(signature) => signature,
         Err(error) => return Err(turned_away(&port, signed(octets), error.into()).await),
     };
-    // As many components as may be examined may be in memory: they are large.
-    let seat = Arc::clone(&limits.uploads).try_acquire_owned();
-    let seat = seat.map_err(|_| {
-        limits.metrics.limit_hit(Limit::PolicyUploads);
-        refusal::problem(&PoliciesError::Busy(limits.uploads_max))
-    })?;
-    let component: Bytes = match receive(&request, body, limit, limits.patience).await {
-        Ok(component) => component,
-        Err(Cut::TooLong(octets)) => {
-            limits.metrics.limit_hit(Limit::PolicyComponent);
-            return Err(turned_away(&port, signed(octets), too_large(octets)).await);
-        }
-        Err(cut) => return Err(cut.problem(limit)),
+    // Components are large: so many are in memory, and nobody sends several to take the room of others.
+    let (sending, seat) = match limits.receptions.begin(granted.caller.name()) {
+        Ok(room) => room,
+        Err(none) => return Err(turned_away(&port, signed(octets), no_room(&limits, none).into()).await),
     };
+    let component: Bytes = match limits.receive(&request, body, limit).await {
+        Ok(component) => component,
+        Err(cut) => {
+            let error = match cut {
+                Cut::TooLong(octets) => too_large(octets),
+                Cut::TooSlow(patience) => ReceptionError::TooSlow(patience.pause, patience.whole).into(),
+                Cut::Broken => ReceptionError::Broken.into(),
+            };
+            return Err(turned_away(&port, signed(octets), error).await);
+        }
+    };
+    drop(sending);
     let order = Upload { component, name, signature, realm: granted.realm.clone() };
     let upload = Signed { author: granted.caller.author(), reason: reason.clone().unwrap_or_default(), order };
     let done = run(&port, move |policies| {
-        let done = policies.upload(upload);
-        drop(seat);
-        done
+        let _seat = seat;
+        policies.upload(upload)
     })
     .await?;
     let report = serde_json::to_value(&done.report).map_err(|error| Problem::internal(&error.to_string()))?;
@@ -132,6 +133,16 @@ pub(in crate::admin) async fn upload(
     let view = UploadView { digest, new, signed, name, report };
     let mut response = if view.new { HttpResponse::Created() } else { HttpResponse::Ok() };
     Ok(response.insert_header((header::LOCATION, format!("/v1/policies/{}", view.digest))).json(view))
+}
+
+fn no_room(limits: &Limits, none: NoRoom) -> ReceptionError {
+    match none {
+        NoRoom::Another => ReceptionError::Another,
+        NoRoom::Full(max) => {
+            limits.metrics.limit_hit(Limit::PolicyUploads);
+            ReceptionError::Full(max)
+        }
+    }
 }
 
 /// What is refused before it is read leaves a trace, too.
@@ -150,7 +161,7 @@ fn signature(request: &HttpRequest) -> Result<Option<Signature>, SignatureError>
     let text = value.to_str().map_err(|_| SignatureError::Form)?;
     let (key, octets) = text.trim().rsplit_once(':').ok_or(SignatureError::Form)?;
     let octets = STANDARD.decode(octets).map_err(|_| SignatureError::Form)?;
-    if key.is_empty() || octets.len() != 64 || values.next().is_some() {
+    if key.is_empty() || octets.len() != SIGNATURE_BYTES || values.next().is_some() {
         return Err(SignatureError::Form);
     }
     Ok(Some(Signature { key: key.to_owned(), octets }))

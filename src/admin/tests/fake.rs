@@ -3,7 +3,7 @@
 use crate::admin::Views;
 use crate::policy::check::{Facts, Fault, Report};
 use crate::policy::policies::{
-    Bind, Entries, Place, Policies, PoliciesError, Realms, Retire, Signed, Upload, Uploaded,
+    Announced, Bind, Entries, Place, Policies, PoliciesError, Realms, Retire, Signed, Upload, Uploaded,
 };
 use crate::policy::view::{Binds, EntryView, PolicyView, RealmView};
 use crate::types::Digest;
@@ -20,6 +20,8 @@ pub(super) struct Fake {
     pub(super) orders: Mutex<Vec<String>>,
     /// What the next order is refused with.
     pub(super) refusal: Mutex<Option<PoliciesError>>,
+    /// Why uploads were refused before they were given.
+    pub(super) turned_away: Mutex<Vec<String>>,
     /// Where the policy is bound.
     pub(super) bound: Mutex<Vec<Binds>>,
     /// Uploads wait until this is free.
@@ -28,6 +30,8 @@ pub(super) struct Fake {
     pub(super) known: bool,
     /// The realm that the policy came for.
     pub(super) realm: Option<&'static str>,
+    /// The octets of the policy.
+    pub(super) component: Bytes,
 }
 
 impl Fake {
@@ -58,7 +62,7 @@ impl Fake {
             name: Some("quiet".to_owned()),
             realms: self.realm.map(|realm| vec![realm.to_owned()]),
             state: "validated".to_owned(),
-            bytes: 4,
+            bytes: self.component.len() as u64,
             decides: vec!["expiry".to_owned()],
             settings_schema: None,
             uploaded_at: Some("2026-11-23T00:00:00.000Z".to_owned()),
@@ -98,6 +102,10 @@ impl Policies for Fake {
         Ok(Uploaded { digest: POLICY, new: !self.known, signed: signature.is_some(), name: name.clone(), report })
     }
 
+    fn turned_away(&self, _: Signed<Announced>, error: &PoliciesError) {
+        self.turned_away.lock().unwrap().push(error.to_string());
+    }
+
     fn resolve(&self, text: &str, realms: &Realms) -> Result<Digest, PoliciesError> {
         let known = text == "quiet" || POLICY.to_string().starts_with(&text.to_ascii_lowercase()) && text.len() >= 8;
         let seen = self.realm.is_none_or(|realm| realms.contain(realm));
@@ -116,7 +124,7 @@ impl Policies for Fake {
     }
 
     fn component(&self, policy: Digest, realms: &Realms) -> Result<Bytes, PoliciesError> {
-        self.show(policy, realms).map(|_| Bytes::from_static(b"\0asm"))
+        self.show(policy, realms).map(|_| self.component.clone())
     }
 
     fn realm(&self, realm: &str) -> Result<RealmView, PoliciesError> {

@@ -194,14 +194,47 @@ fn before_the_policies_are_there_everything_about_them_is_503() {
 
 #[test]
 fn policies_realms_and_components_are_read() {
-    let (views, _) = Fake::default().views();
+    let (views, _) = Fake { component: "\0asm".into(), ..Fake::default() }.views();
     serving_with(views, |address, _, _| {
         let answer = ask(address, "GET", "/v1/policies/abababab/component");
         assert!(answer.body == "\0asm" && answer.head.contains("content-type: application/wasm"), "{}", answer.head);
         assert!(answer.head.contains(&format!("etag: \"{POLICY}\"")), "{}", answer.head);
+        for known in [format!("\"{POLICY}\""), format!("\"a\", W/\"{POLICY}\""), "*".to_owned()] {
+            let headers = format!("If-None-Match: {known}\r\n");
+            let answer = send(address, "GET", "/v1/policies/abababab/component", &headers, "");
+            assert!(status(&answer) == "304" && answer.body.is_empty(), "{known}: {}", answer.head);
+        }
+        let head = ask(address, "HEAD", "/v1/policies/abababab/component");
+        assert!(status(&head) == "200" && head.body.is_empty(), "{}", head.head);
+        assert!(head.head.contains("content-length: 4"), "{}", head.head);
         assert_eq!(status(&ask(address, "GET", "/v1/policies/abab")), "404");
         assert_eq!(status(&ask(address, "HEAD", "/v1/policies")), "200");
         let realm = ask(address, "GET", "/v1/realms/other.test/policies").body;
         assert_eq!(realm, r#"{"realm":"other.test","decisions":[]}"#);
+    });
+}
+
+#[test]
+fn few_components_are_fetched_at_once() {
+    use std::io::{Read as _, Write as _};
+    let (views, _) = Fake { component: vec![b'x'; 64 << 20].into(), ..Fake::default() }.views();
+    serving_with(views, |address, metrics, _| {
+        let path = "/v1/policies/quiet/component";
+        let unread: Vec<_> = (0..crate::admin::policies::SERVED_MAX)
+            .map(|_| {
+                let mut stream = std::net::TcpStream::connect(address).unwrap();
+                stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n").as_bytes()).unwrap();
+                stream.read_exact(&mut [0; 12]).unwrap();
+                stream
+            })
+            .collect();
+        let answer = ask(address, "GET", path);
+        assert!(status(&answer) == "503" && answer.head.contains("retry-after"), "{}", answer.head);
+        assert_eq!(status(&ask(address, "HEAD", path)), "200");
+        assert!(metrics.render().unwrap().contains("{limit=\"internal.admin-components\"} 1\n"));
+        drop(unread);
+        while status(&ask(address, "GET", path)) != "200" {
+            std::thread::yield_now();
+        }
     });
 }

@@ -212,6 +212,8 @@ fn files_that_will_not_do_are_told_with_their_key_and_what_to_do() {
     };
     let good = house.config.admin.tls.clone().unwrap();
     let other = KeyPair::generate().unwrap();
+    let refusals = Arc::new(trail::Refusals::new(Arc::new(Metrics::new().unwrap())));
+    check_tls(&good).unwrap();
     let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     for (tls, told) in [
         (AdminTls { certificate: directory.join("no.pem"), ..good.clone() }, "admin.tls.certificate: "),
@@ -230,7 +232,8 @@ fn files_that_will_not_do_are_told_with_their_key_and_what_to_do() {
         ),
         (AdminTls { client_ca: Some(write("broken.pem", broken)), ..good.clone() }, "is of no use: "),
     ] {
-        let error = super::super::tls::server(&tls, &Arc::new(Metrics::new().unwrap())).unwrap_err().to_string();
+        let error = super::super::tls::server(&tls, &refusals).unwrap_err().to_string();
+        assert_eq!(check_tls(&tls).unwrap_err().to_string(), error, "`restante check` says the same");
         assert!(error.contains(told) && error.contains("give "), "{told}: {error}");
         assert!(error.contains(directory.to_str().unwrap()), "{error}");
     }

@@ -6,7 +6,7 @@ use super::*;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-const WASM: &str = "Content-Type: application/wasm\r\n";
+pub(super) const WASM: &str = "Content-Type: application/wasm\r\n";
 
 fn small() -> Config {
     let policy = config::Policy { component_bytes_max: 1024, ..config::Policy::default() };
@@ -104,8 +104,10 @@ fn what_is_too_long_is_refused_before_it_is_sent() {
         let (_stream, answer) = begin(address, "Transfer-Encoding: chunked\r\n", &chunk.repeat(2));
         assert!(answer.starts_with("http/1.1 413"), "{answer}");
         assert_eq!(fake.ordered(), Vec::<String>::new());
-        let hits = "restante_limit_hits_total{limit=\"policy.component-bytes-max\"} 2\n";
-        assert!(metrics.render().unwrap().contains(hits));
+        // The port counts it.
+        let told = "component has 1025 octets, more than policy.component-bytes-max";
+        assert!(fake.turned_away.lock().unwrap().iter().any(|why| why.contains(told)));
+        assert!(metrics.render().unwrap().contains("{limit=\"policy.component-bytes-max\"} 0\n"));
         // As long as it may be.
         let headers = format!("{WASM}{}", bearer("own"));
         assert_eq!(status(&send(address, "POST", "/v1/policies", &headers, &"x".repeat(1024))), "201");
@@ -123,36 +125,81 @@ fn a_client_that_sends_on_after_the_refusal_still_reads_it() {
 }
 
 #[test]
-fn a_client_that_is_too_slow_is_cut_off() {
+fn a_client_that_is_too_slow_is_cut_off_and_counted() {
     let (views, fake) = Fake::default().views();
     let patience = Patience { whole: Duration::from_mins(1), pause: Duration::from_millis(50) };
-    serving_as(small(), patience, views, move |address, _, _| {
+    serving_as(small(), patience, views, move |address, metrics, _| {
         let (mut stream, answer) = begin(address, "Content-Length: 100\r\n", "abcd");
-        assert!(answer.starts_with("http/1.1 408"), "{answer}");
+        assert!(answer.starts_with("http/1.1 408") && answer.contains("within 50ms"), "{answer}");
         // And the connection ends.
         let mut rest = Vec::new();
         let _ = stream.read_to_end(&mut rest);
         assert_eq!(fake.ordered(), Vec::<String>::new());
+        assert!(metrics.render().unwrap().contains("{limit=\"internal.admin-body-time\"} 1\n"));
+        assert!(fake.turned_away.lock().unwrap()[0].contains("too slowly"));
+    });
+}
+
+/// Begins an upload that waits for more: the server has taken its seat when this returns.
+fn begin_slowly(address: SocketAddr, name: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    // The interim answer comes with the first look at the body.
+    let expect = "Content-Length: 100\r\nExpect: 100-continue\r\n";
+    let head = format!("POST /v1/policies HTTP/1.1\r\nHost: x\r\n{WASM}{expect}{}\r\n", bearer(name));
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = [0; 25];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream
+}
+
+#[test]
+fn a_slow_upload_keeps_nobody_else_from_uploading() {
+    let (views, fake) = Fake::default().views();
+    serving_as(small(), Patience::default(), views, move |address, _, _| {
+        let upload = |name: &str| {
+            let headers = format!("{WASM}{}", bearer(name));
+            send(address, "POST", "/v1/policies", &headers, "abcd")
+        };
+        let slow = begin_slowly(address, "own");
+        assert_eq!(status(&upload("all")), "201");
+        // A second one by the same sender waits until the first is over.
+        let second = upload("own");
+        assert!(status(&second) == "503" && second.body.contains("by the same name"), "{}", second.body);
+        assert!(second.head.contains("retry-after"), "{}", second.head);
+        drop(slow);
+        while status(&upload("own")) != "201" {
+            std::thread::yield_now();
+        }
+        let refusals = fake.turned_away.lock().unwrap();
+        assert!(refusals.iter().any(|why| why.contains("before it was whole")), "{refusals:?}");
     });
 }
 
 #[test]
-fn no_more_uploads_are_taken_at_once_than_are_examined() {
+fn no_more_components_are_in_memory_than_four_for_each_that_may_be_examined() {
     let (views, fake) = Fake::default().views();
-    serving_as(small(), Patience::default(), views, move |address, _, _| {
-        let headers = format!("{WASM}{}", bearer("own"));
+    let mut config = small();
+    config.admin.tokens.push(super::who::token("fifth", &["operator:*"]));
+    config.admin.tokens.push(super::who::token("sixth", &["operator:*"]));
+    serving_as(config, Patience::default(), views, move |address, metrics, _| {
         let held = fake.gate.lock().unwrap();
+        let slow = ["all", "other", "fifth"].map(|name| begin_slowly(address, name));
         std::thread::scope(|scope| {
-            let first = scope.spawn(|| status(&send(address, "POST", "/v1/policies", &headers, "abcd")).to_owned());
+            let headers = |name: &str| format!("{WASM}{}", bearer(name));
+            let examined =
+                scope.spawn(move || status(&send(address, "POST", "/v1/policies", &headers("own"), "abcd")).to_owned());
             while fake.orders.lock().unwrap().is_empty() {
                 std::thread::yield_now();
             }
-            let second = send(address, "POST", "/v1/policies", &headers, "abcd");
-            assert!(status(&second) == "503" && second.body.contains("policy.uploads-max"), "{}", second.body);
-            assert!(second.head.contains("retry-after"), "{}", second.head);
+            let more = send(address, "POST", "/v1/policies", &headers("sixth"), "abcd");
+            assert!(status(&more) == "503" && more.body.contains("policy.uploads-max"), "{}", more.body);
+            assert!(metrics.render().unwrap().contains("{limit=\"policy.uploads-max\"} 1\n"));
             drop(held);
-            assert_eq!(first.join().unwrap(), "201");
+            assert_eq!(examined.join().unwrap(), "201");
+            assert_eq!(status(&send(address, "POST", "/v1/policies", &headers("sixth"), "abcd")), "201");
         });
-        assert_eq!(status(&send(address, "POST", "/v1/policies", &headers, "abcd")), "201");
+        drop(slow);
     });
 }

@@ -2,7 +2,7 @@
 
 use super::world::{EAST, WEST, World, bind, broken, config, handling, manager, moody, place, signed};
 use crate::config::Config;
-use crate::policy::policies::{Announced, Bind, Place, Policies as _, PoliciesError, Signed, Upload};
+use crate::policy::policies::{Announced, Bind, Place, Policies as _, PoliciesError, Realms, Signed, Upload};
 use crate::policy::{Judges as _, Limit, Order, Ordered, STANDARD_COMPONENT};
 use crate::queue::question::{Handling, Hook, Judge, Verdict};
 use crate::types::{Digest, Timestamp};
@@ -324,4 +324,26 @@ fn orders_at_the_same_time_are_carried_out_one_after_another() {
     let (was, is) = (before.decisions, world.reopened().keeper.realm(EAST).unwrap().decisions);
     let placed = |view: &crate::policy::view::DecisionView| (view.active.clone(), view.earlier.clone());
     assert_eq!(was.iter().map(placed).collect::<Vec<_>>(), is.iter().map(placed).collect::<Vec<_>>());
+}
+
+/// Settings may be long: an answer of many entries with such has fewer of them, and says where to go on.
+#[test]
+fn pages_of_the_stream_end() {
+    let world = World::new();
+    let policy = world.upload(&moody("a"));
+    let long = |n: usize| json!({ "mood": format!("{n}{}", "x".repeat(40_000)) });
+    for n in 0..60 {
+        world.activate_with(policy, long(n)).unwrap();
+    }
+    let (mut after, mut seen, mut pages) = (0, 0, 0);
+    loop {
+        let page = world.keeper.events(after, 1000, &Realms::All).unwrap();
+        if page.entries.is_empty() {
+            break;
+        }
+        assert!(page.entries.len() < 61 && page.next == after + page.entries.len() as u64);
+        (after, seen, pages) = (page.next, seen + page.entries.len(), pages + 1);
+    }
+    assert_eq!((seen, after), (61, 61));
+    assert!(pages > 1);
 }
