@@ -118,7 +118,8 @@ fn nobody_takes_the_meaning_of_a_name_away() {
     match world.resolve("otp") {
         Err(error @ PoliciesError::Ambiguous(..)) => {
             let told = error.to_string();
-            assert!(told.contains(&own.to_string()) && told.contains(&other.to_string()), "{told}");
+            let first = |policy: Digest| policy.to_string()[..16].to_owned();
+            assert!(told.contains(&first(own)) && told.contains(&first(other)), "{told}");
         }
         other => panic!("{other:?}"),
     }
