@@ -9,7 +9,7 @@ use crate::config::{Config, Listen, MsrpListen};
 use crate::gateway::notifier::{self, Notifiers};
 use crate::gateway::preferences;
 use crate::gateway::store::StartError;
-use crate::journal::{Journal, JournalError, RocksJournal};
+use crate::journal::{Closing, Journal, JournalError, RocksJournal};
 use crate::metrics::{Metrics, MetricsError};
 use crate::net::msrp::{Msrp, MsrpError};
 use crate::net::{Endpoint, NetError};
@@ -147,6 +147,12 @@ impl Node {
             msrp_listening,
             admin_address,
         })
+    }
+
+    /// For closing the data directory last of all.
+    #[must_use]
+    pub fn closing(&self) -> Closing {
+        self.journal.closing()
     }
 
     /// Who is awake.

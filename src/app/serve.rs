@@ -3,17 +3,22 @@
 use super::node::{AppError, Node};
 use crate::actor;
 use crate::config::Config;
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+
+/// How long the end waits for those who hold the database.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Serves until SIGTERM or SIGINT, then drains. `say` gets the lines an operator should see.
 ///
 /// # Errors
 /// [`AppError`] if the node cannot start.
 pub fn serve(config: &Config, say: impl Fn(&str)) -> Result<(), AppError> {
-    actor::run(async {
+    let closing = actor::run(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(AppError::Signals)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(AppError::Signals)?;
         let node = Node::start(config)?;
+        let closing = node.closing();
         announce(config, &node, &say);
         tokio::select! {
             _ = terminate.recv() => {}
@@ -21,9 +26,14 @@ pub fn serve(config: &Config, say: impl Fn(&str)) -> Result<(), AppError> {
         }
         say("stopping: no new requests; open transactions end, then the last commit");
         node.stop().await;
-        say("stopped");
-        Ok(())
-    })
+        Ok::<_, AppError>(closing)
+    })?;
+    // Threads let go of it a moment later than this one ends them, and the last one would close it.
+    if !closing.end(PATIENCE) {
+        tracing::warn!("something still holds the data directory; all of it is on the disk");
+    }
+    say("stopped");
+    Ok(())
 }
 
 /// What it listens on, and what to try next.

@@ -14,7 +14,7 @@ mod rocks;
 pub use crate::types::PIECE;
 pub use counters::{Counters, Limit, Uncounted};
 pub use memory::MemoryJournal;
-pub use rocks::{RocksJournal, RocksReader, RocksShelf};
+pub use rocks::{Closing, RocksJournal, RocksReader, RocksShelf};
 
 use crate::types::{Chain, Digest, MessageId, SeedSecret, Timestamp, UserKey};
 use bytes::Bytes;

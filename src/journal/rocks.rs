@@ -24,12 +24,14 @@ use columns::{Column, column};
 use read::View;
 use rocksdb::DB;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use unowned::Yard;
 use writer::RocksWriter;
 
 /// How often the free space is looked at, and a failed store tried again.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked whether the database is closed.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// The data directory of a running server. One process holds it at a time.
 ///
@@ -67,6 +69,11 @@ impl RocksJournal {
         Ok(Self { committer, db, yard: Arc::new(yard), secret })
     }
 
+    /// For whoever lets go of the database last, and by that closes it.
+    pub fn closing(&self) -> Closing {
+        Closing(Arc::clone(&self.db))
+    }
+
     /// The ordered map beside the journal in the same database, for the outside parts' embedded defaults.
     pub fn shelf(&self) -> RocksShelf {
         RocksShelf::new(Arc::clone(&self.db), Column::Shelf)
@@ -75,6 +82,25 @@ impl RocksJournal {
     /// Another one, for uploaded policies and the stream of what operators did.
     pub fn catalogue(&self) -> RocksShelf {
         RocksShelf::new(Arc::clone(&self.db), Column::Catalogue)
+    }
+}
+
+/// A database on its way out.
+pub struct Closing(Arc<DB>);
+
+impl Closing {
+    /// Closes it, on this thread, when nobody else holds it any more; gives up after so long, and says so. A process that
+    /// ends while another thread closes it is aborted: what RocksDB needs for closing is gone by then.
+    #[must_use]
+    pub fn end(self, patience: Duration) -> bool {
+        let start = Instant::now();
+        while Arc::strong_count(&self.0) > 1 {
+            if start.elapsed() >= patience {
+                return false;
+            }
+            std::thread::sleep(LOOK_AGAIN);
+        }
+        true
     }
 }
 
@@ -186,6 +212,8 @@ impl Journal for RocksJournal {
         if let Err(error) = self.db.flush_wal(true) {
             tracing::warn!(%error, "the last snapshots may not have reached the disk; nothing else is lost");
         }
+        // A process that ends while RocksDB still works in the background is aborted.
+        self.db.cancel_all_background_work(true);
     }
 }
 

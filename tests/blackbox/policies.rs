@@ -289,7 +289,7 @@ fn carriers_on_one_server_do_not_meet() {
         operator.does(&["activate", "otp", "--realm", REALM]);
         assert_eq!(anna.active("handling")["policy"], own.as_str());
     }
-    assert!(root.is_refused(&["show", "otp"]).contains(&other), "which one is asked back");
+    assert!(root.is_refused(&["show", "otp"]).contains(&other[..16]), "which one is asked back");
     olga.does(&["activate", "otp", "--realm", "other.test"]);
     // What could be gone back to is not for others to throw away, also if it is for both of them.
     anna.does(&["rollback", "--realm", REALM]);

@@ -32,6 +32,24 @@ fn advice(error: &JournalError) -> &'static str {
     }
 }
 
+/// A process that ends while another thread closes the database is aborted.
+#[test]
+fn whoever_ends_the_process_closes_the_database_last_of_all() {
+    let at = directory();
+    let journal = open(at.path()).unwrap();
+    assert!(!journal.closing().end(Duration::ZERO), "it is held");
+    let (closing, (go, wait)) = (journal.closing(), std::sync::mpsc::channel::<()>());
+    let holder = std::thread::spawn(move || {
+        let _ = wait.recv();
+        drop(journal);
+    });
+    drop(go);
+    assert!(closing.end(Duration::from_mins(1)));
+    // Nobody holds the directory any more.
+    assert!(open(at.path()).is_ok());
+    holder.join().unwrap();
+}
+
 #[test]
 fn everything_is_there_after_closing_and_opening_again() {
     let at = directory();
