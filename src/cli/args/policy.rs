@@ -295,7 +295,7 @@ pub enum Lang {
 /// The limits that a policy is held to.
 #[derive(Clone, Debug, Default, ClapArgs)]
 pub struct Limits {
-    /// Configuration file (TOML) of the server, for the limits of its [policy]; without it the defaults
+    /// Configuration file (TOML) of the server, for the limits of policies; without it the defaults
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
