@@ -5,6 +5,7 @@ use crate::audit::hindsight::{bind, review};
 use crate::audit::whatif::{Means, Scope};
 use crate::config::{self, Config};
 use crate::journal::{Head, JournalError, JournalRead, Loaded, Stored};
+use crate::policy::engine::be_nice;
 use crate::policy::policies::{DiffOrder, EXAMPLES_MAX, Hindsight, HindsightError, Realms};
 use crate::policy::{NoCounters, Policies, PoliciesError};
 use crate::types::{Digest, MessageId, Timestamp, UserKey};
@@ -14,8 +15,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::thread;
 
-/// The service keeps its cores: whoever waits for this waits a little longer.
-const NICENESS: i32 = 10;
 /// One thread asks, so one instance does; another may come in the place of one that failed.
 const INSTANCES: u32 = 2;
 
@@ -78,20 +77,12 @@ impl Hindsight for Past {
         };
         thread::scope(|threads| {
             let asking = thread::Builder::new().name("policy-past".to_owned()).spawn_scoped(threads, || {
-                be_nice();
+                // The service keeps its cores: whoever waits for this waits a little longer.
+                be_nice("the past is asked");
                 self.ask(policy, order, scope)
             });
             asking.map_err(HindsightError::Thread)?.join().unwrap_or(Err(HindsightError::Interrupted))
         })
-    }
-}
-
-/// On Linux niceness is each thread's own; elsewhere it would be the service's.
-fn be_nice() {
-    if cfg!(target_os = "linux")
-        && let Err(error) = rustix::process::setpriority_process(None, NICENESS)
-    {
-        tracing::warn!(target: "policy", %error, "the past is asked with the priority of the service");
     }
 }
 

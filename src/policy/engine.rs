@@ -18,6 +18,7 @@ mod worker;
 
 pub use binding::Binding;
 pub use code::CodeCache;
+pub use compiler::{NICENESS, be_nice};
 pub use examine::Component;
 pub(super) use lines::Meter;
 pub use seat::Failed;

@@ -3,6 +3,7 @@
 use super::*;
 use crate::audit::whatif::tests::{standard, town};
 use crate::config::Realm;
+use crate::policy::engine::NICENESS;
 use crate::policy::policies::{Author, Signed, Upload};
 use crate::policy::tests::guest::{Guest, manage};
 use crate::policy::{Keeper, NoCounters, STANDARD_COMPONENT};
@@ -78,7 +79,7 @@ fn only_the_thread_that_asks_is_nice() {
     let niceness = || rustix::process::getpriority_process(None).unwrap();
     let own = niceness();
     let asking = thread::spawn(move || {
-        be_nice();
+        be_nice("the past is asked");
         niceness()
     });
     assert_eq!(asking.join().unwrap(), own.max(NICENESS));

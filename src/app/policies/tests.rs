@@ -3,7 +3,7 @@
 use super::super::shelf::DiskShelf;
 use crate::config::{self, Config, Realm};
 use crate::journal::{Journal as _, RocksJournal, RocksReader, Uncounted};
-use crate::policy::keeper::{Keeper, entries, verify};
+use crate::policy::keeper::{Keeper, verify, written};
 use crate::policy::policies::{Author, Bind, Place, Policies as _, PoliciesError, Realms, Retire, Signed, Upload};
 use crate::policy::tests::guest::{Guest, manage};
 use crate::policy::{Engine, Judges as _, NoCounters, STANDARD_COMPONENT, samples};
@@ -178,7 +178,7 @@ fn large_values_and_readers_beside_the_server_get_on() {
     assert_eq!(shelf.get(b"component/large").unwrap(), Some(large));
     let reader = RocksReader::open(at.path()).unwrap();
     assert_eq!(reader.catalogue(b"entry/", None, 9).unwrap().len(), 1);
-    assert_eq!(entries(&shelf, 0, 9).unwrap().len(), 1);
+    assert_eq!(written(&shelf, 0, 9).unwrap().len(), 1);
     keeper.activate(bind(a)).unwrap();
     assert_eq!(judge(&keeper), Judge::Component(a));
 }

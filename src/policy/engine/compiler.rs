@@ -3,8 +3,8 @@
 use crate::policy::PolicyError;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-/// What is added to the niceness of the compiling thread: about a tenth of a core is left to it where all are busy.
-const NICENESS: i32 = 10;
+/// The niceness of threads for which nobody waits: about a tenth of a core is left to one where all are busy.
+pub const NICENESS: i32 = 10;
 
 /// The thread. Whoever has work waits for it and for those who came before.
 pub struct Compiler(ThreadPool);
@@ -18,7 +18,7 @@ impl Compiler {
         let pool = ThreadPoolBuilder::new()
             .num_threads(1)
             .thread_name(|_| "policy-compiler".to_owned())
-            .start_handler(|_| be_nice())
+            .start_handler(|_| be_nice("policies are compiled"))
             .build();
         pool.map(Self).map_err(|error| PolicyError::Compiler { detail: error.to_string() })
     }
@@ -29,12 +29,13 @@ impl Compiler {
     }
 }
 
-/// On Linux niceness is each thread's own, and the calling thread's is set; elsewhere it is the process's.
-fn be_nice() {
+/// Lowers the priority of the calling thread; `what` it does, the log tells if that cannot be. On Linux niceness is each
+/// thread's own; elsewhere it would be the service's.
+pub fn be_nice(what: &str) {
     if cfg!(target_os = "linux")
         && let Err(error) = rustix::process::setpriority_process(None, NICENESS)
     {
-        tracing::warn!(target: "policy", %error, "policies are compiled with the priority of the service");
+        tracing::warn!(target: "policy", %error, "{what} with the priority of the service");
     }
 }
 

@@ -97,14 +97,6 @@ pub fn written(shelf: &dyn Shelf, after: u64, limit: usize) -> Result<Vec<Writte
     found.iter().map(|(key, value)| read(key, value)).collect()
 }
 
-/// As [`written`], the entries alone.
-///
-/// # Errors
-/// As [`written`].
-pub fn entries(shelf: &dyn Shelf, after: u64, limit: usize) -> Result<Vec<Entry>, PoliciesError> {
-    Ok(written(shelf, after, limit)?.into_iter().map(|written| written.entry).collect())
-}
-
 /// Reads the whole stream, in order and held against its chain.
 ///
 /// # Errors

@@ -23,7 +23,7 @@ mod workshop;
 #[cfg(test)]
 mod tests;
 
-pub use ledger::{Verified, Written, catalogue, component_of, entries, replay, tenures, verify, written};
+pub use ledger::{Verified, Written, catalogue, component_of, replay, tenures, verify, written};
 pub use tenure::Tenures;
 pub use texts::{STANDARD, check_name, resolve};
 pub use views::entry_view;

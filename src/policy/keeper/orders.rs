@@ -53,12 +53,12 @@ fn keys(slot: &Slot) -> [Option<Key>; 2] {
 
 impl State {
     /// The first binding that is new after an order, and not ready.
-    fn missing(&self, after: &Catalogue, realms: impl Iterator<Item = String>, bench: &Bench) -> Option<Missing> {
+    fn missing(&self, after: &Catalogue, realms: &BTreeSet<String>, bench: &Bench) -> Option<Missing> {
         let ready = |key: &Key| self.ready.contains_key(key) || bench.ready.contains_key(key);
-        realms.into_iter().find_map(|realm| {
+        realms.iter().find_map(|realm| {
             Hook::ALL.into_iter().find_map(|hook| {
-                let before = keys(self.catalogue.slot(&realm, hook));
-                let mut new = keys(after.slot(&realm, hook)).into_iter().flatten();
+                let before = keys(self.catalogue.slot(realm, hook));
+                let mut new = keys(after.slot(realm, hook)).into_iter().flatten();
                 let key = new.find(|key| !before.iter().flatten().any(|old| old == key) && !ready(key))?;
                 Some(Missing { realm: realm.clone(), hook, key, role: Role::Earlier })
             })
@@ -124,7 +124,7 @@ impl Keeper {
             let entry = Entry { seq, at, author: order.author.clone(), reason: order.reason.clone(), events };
             let mut after = state.catalogue.clone();
             after.evolve(&entry);
-            let Some(missing) = state.missing(&after, self.rules.realms.iter().cloned(), bench) else {
+            let Some(missing) = state.missing(&after, &self.rules.realms, bench) else {
                 state.chain = ledger::append(self.shelf.as_ref(), state.chain, &entry, octets)?;
                 state.catalogue = after;
                 // What nobody needs is let go of there; this order may yet need what another one has no use for.

@@ -327,11 +327,11 @@ fn what_was_written_before_a_crash_is_in_force_after_it() {
 
 #[test]
 fn the_readers_beside_a_server_see_what_it_has_written() {
-    use crate::policy::keeper::{catalogue, component_of, entries, verify};
+    use crate::policy::keeper::{catalogue, component_of, verify, written};
     let (world, [a, b, ..]) = world_with_history();
     let shelf = world.shelf.as_ref();
-    assert_eq!(entries(shelf, 0, 3).unwrap().iter().map(|entry| entry.seq).collect::<Vec<_>>(), [1, 2, 3]);
-    assert_eq!(entries(shelf, 8, 9).unwrap(), []);
+    assert_eq!(written(shelf, 0, 3).unwrap().iter().map(|it| it.entry.seq).collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(written(shelf, 8, 9).unwrap(), []);
     assert_eq!(component_of(shelf, a).unwrap(), Some(manager("a")));
     assert_eq!(component_of(shelf, Digest([9; 32])).unwrap(), None);
     assert_eq!(catalogue(shelf).unwrap(), world.keeper.state().catalogue);
